@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from math import fsum
 from pathlib import Path
 from typing import Any, TypedDict
@@ -30,7 +31,7 @@ from router.planning.decode import refused_rows
 from router.planning.promises import for_one_offer
 from router.planning.proving import looked_at_again
 from router.planning.publish import publish
-from router.planning.solve import DEFAULT_SOLVER, Search, encode_problem, scenario_of
+from router.planning.solve import DEFAULT_SOLVER, Search, checked, encode_problem, scenario_of
 from router.schema import Problem, RoutingShares, Workload
 from solvers import SolveOptions
 
@@ -191,7 +192,8 @@ class _Alone:
         problem = _restricted(self.problem, self.seller, self.offers, workloads)
         encoded = encode_problem(problem, self.search.scenario)
         try:
-            return publish(problem, looked_at_again(problem, encoded, self.search.best(encoded))), encoded
+            found = looked_at_again(problem, encoded, self.search.best(encoded))
+            return checked(encoded, found, partial(publish, problem)), encoded
         except Infeasible:
             return LIMITS
         except NoPlanInTime:

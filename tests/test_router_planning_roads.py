@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
+import reoptimise_cases
 from hand_clock import set_clock
 from pytest import approx
+from reoptimise_cases import api as token
 
 from problems.core.encode import Encoded, encode
-from router import api
-from router.errors import NoPlanInTime, SolverFailed
+from router import api, comparison
+from router.errors import CertificateFailed, NoPlanInTime, SolverFailed
+from router.explaining import run as explaining
 from router.loading.catalogue import load_text
 from router.normalise import normalise
+from router.plan.document import Plan
 from router.planning import roads, solve
 from router.planning.by_hand import made_by_hand
+from router.planning.publish import publish
 from router.planning.two_steps import Fixed, Incumbent
+from router.reoptimisation import run as rescheduling
 from router.schema import Problem
 from solvers import SolveOptions, Stop
 
@@ -185,3 +194,43 @@ def test_where_every_road_fails_a_hand_may_do_and_else_the_failure_is_said(
     assert "the plan was made by hand, for highs failed: broken" in plan.notes
     with pytest.raises(SolverFailed, match="broken"):
         api.solve(load_text(HEAD + CAPPED))
+
+
+class FirstRefused:
+    """A check that refuses the first plan of everything that is published, and says what it saw."""
+
+    def __init__(self, publish: Callable[..., Plan]) -> None:
+        self.publish, self.roads = publish, list[str]()
+
+    def __call__(self, problem: Problem, incumbent: Incumbent, **rest: Any) -> Plan:
+        self.roads.append(incumbent.found_by)
+        if not incumbent.found_by:
+            raise CertificateFailed("refused")
+        return self.publish(problem, incumbent, **rest)
+
+
+@pytest.mark.parametrize("room", [explaining, comparison], ids=["explain", "compare"])
+def test_questions_take_another_road_too(monkeypatch: pytest.MonkeyPatch, room: ModuleType) -> None:
+    """The three instances of 6 USD by another road: what is said of them does not end with exit 6."""
+    check = FirstRefused(publish)
+    monkeypatch.setattr(room, "publish", check)
+    if room is explaining:
+        plan = explaining.explain(problem()).plan
+        assert plan is not None
+        assert plan.cost_usd == approx(6.0)
+    else:
+        assert [row.cost_usd for row in comparison.compare(problem()).offers] == [approx(6.0), approx(14.4)]
+    assert check.roads[0] == ""
+    assert all("does not pass the check" in road for road in check.roads if road)
+
+
+def test_a_scheduled_run_takes_another_road_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`a` gets dearer than `b`: the change is published by another road."""
+    before, after = (reoptimise_cases.problem(token("a", usd) + token("b", 2)) for usd in (1, 3))
+    first = reoptimise_cases.run(tmp_path, before)
+    check = FirstRefused(publish)
+    monkeypatch.setattr(rescheduling, "publish", check)
+    again = reoptimise_cases.run(tmp_path, after)
+    assert (first.outcome, again.outcome) == ("first", "cheaper")
+    assert again.plan.cost_usd == approx(2 * first.plan.cost_usd)
+    assert len(check.roads) > 1

@@ -35,8 +35,7 @@ from router.plan.document import Plan
 from router.plan.rows import usd_of
 from router.plan.running import Running
 from router.planning.promises import as_settled, for_one_offer
-from router.planning.publish import publish
-from router.planning.solve import Search
+from router.planning.solve import Search, best_plan
 from router.schema import Problem
 from router.traces.forecast import DAY_H
 
@@ -196,7 +195,7 @@ class _Course:
         happened = Running("time", 0.0, 0.0, shares, counts, (), (), ())
         arrays = replace(running_arrays(problem, inst, happened), goes_on=True)
         fixed = None if replay.decided is None else decision_for(inst, replay.decided)
-        return publish(problem, self.search.best(encode(replace(inst, running=arrays)), fixed=fixed))
+        return best_plan(problem, self.search, encode(replace(inst, running=arrays)), fixed)
 
     def settled_problem(self, arrived: Floats) -> Problem:
         """The problem of work that was served; a limit on spending is a plan's, not a bill's."""
@@ -224,7 +223,7 @@ class _Course:
             return of_served, None
 
     def _hindsight(self, problem: Problem) -> Hindsight:
-        plan = publish(problem, self.search.best(encode(normalise(problem))))
+        plan = best_plan(problem, self.search, encode(normalise(problem)))
         return Hindsight(plan.cost_usd, plan.bound_usd, plan.gap, plan.stop, plan)
 
 

@@ -28,7 +28,7 @@ from router.plan.document import Plan
 from router.plan.running import Break, Reoptimised, Running, RunningCount
 from router.planning.promises import for_one_offer
 from router.planning.publish import publish
-from router.planning.solve import Search
+from router.planning.solve import Search, checked
 from router.planning.two_steps import Incumbent
 from router.reoptimisation.run import pays
 from router.reoptimisation.searches import changed_by
@@ -72,7 +72,8 @@ class Replay:
         problem = self.rules.planning(frame, self.rules.requests(frame, self.actual, ahead), self.carried)
         encoded = encode(normalise(problem))
         incumbent = self.search.best(encoded)
-        self._enforce(problem, incumbent, publish(problem, incumbent))
+        plan, incumbent = checked(encoded, incumbent, lambda best: (publish(problem, best), best))
+        self._enforce(problem, incumbent, plan)
         if self.rules.carries and self.force is not None:
             record = self.rules.record
             self.carried = Carried.of(record.part(0, record.actual), self.force.plan)
@@ -101,6 +102,13 @@ class Replay:
             problem, running, incumbent = self._change(frame, requests, problem, inst, running, going is None)
         except (Infeasible, NoPlanInTime):
             return Step(frame.now, "no plan", going_usd=going)
+        return checked(
+            incumbent.encoded, incumbent, lambda best: self._taken(frame, problem, running, going, best)
+        )
+
+    def _taken(
+        self, frame: Frame, problem: Problem, running: Running, going: float | None, incumbent: Incumbent
+    ) -> Step:
         decoded = incumbent.decoded
         known = Step(frame.now, "kept", going_usd=going, best_usd=decoded.cost_usd)
         if going is not None and not self._pays(going, decoded.cost_usd):

@@ -20,8 +20,7 @@ from typing import Any
 from router.errors import Infeasible, InputError, Issue, NoPlanInTime, SolverFailed
 from router.loading.catalogue import load
 from router.plan.document import Plan
-from router.planning.publish import publish
-from router.planning.solve import DEFAULT_SOLVER, Search, encode_problem
+from router.planning.solve import DEFAULT_SOLVER, Search, best_plan
 from router.schema import Problem
 from router.schema.paths import named, parsed, scales, value_at
 from solvers import SolveOptions
@@ -183,7 +182,7 @@ class _Halving:
             return False
         changed = self.problem.with_({self.path: f"x{value!r}" if self.factor else value})
         try:
-            plan = publish(changed, search.best(encode_problem(changed, search.scenario)))
+            plan = best_plan(changed, search)
         except Infeasible:
             self.solved[value] = SolvedAt(value, Standing(False))
         except (NoPlanInTime, SolverFailed):

@@ -29,7 +29,7 @@ from router.planning.decode import refused_rows
 from router.planning.proving import looked_at_again
 from router.planning.publish import publish
 from router.planning.roads import best_by_any_road
-from router.planning.solve import DEFAULT_SOLVER, Search, scenario_of
+from router.planning.solve import DEFAULT_SOLVER, Search, checked, scenario_of
 from router.schema import Problem
 from solvers import SolveOptions
 
@@ -206,7 +206,7 @@ def explain(
             refused=refused,
             out_of_time=(*questions.undecided, *untried),
         )
-    plan = publish(loaded, found)
+    plan, found = checked(encoded, found, lambda best: (publish(loaded, best), best))
     rest = Search(solver, chosen.within(FOR_QUESTIONS), scenario_of(loaded, scenario))
     reached = bindings(found, rest.within(FOR_RANGES).options)
     full = full_minutes(found)

@@ -17,8 +17,7 @@ from router.errors import RouterError
 from router.explaining.marginal import FAMILY_OF, LIMITS, Binding
 from router.explaining.promises import StatedPromise
 from router.plan.document import Plan
-from router.planning.publish import publish
-from router.planning.solve import Search, encode_problem
+from router.planning.solve import Search, best_plan
 from router.schema import Instances, Problem
 from router.schema.paths import FieldPath, default_at, shown, value_at, with_value
 
@@ -119,7 +118,7 @@ def _solved(problem: Problem, search: Search) -> Plan | None:
     if search.options.late:
         return None
     try:
-        return publish(problem, search.best(encode_problem(problem, search.scenario)))
+        return best_plan(problem, search)
     except RouterError:
         return None
 

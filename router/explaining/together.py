@@ -16,8 +16,7 @@ from router.explaining.admission import FieldChange
 from router.explaining.conflict import Repair, outward
 from router.explaining.mending import FURTHEST, NEAR, Trials
 from router.explaining.promises import StatedPromise
-from router.planning.publish import publish
-from router.planning.solve import Search, encode_problem
+from router.planning.solve import Search, best_plan
 from router.schema import Offer, Problem
 from router.schema.paths import FieldPath, default_at, shown, value_at, with_value
 
@@ -138,7 +137,7 @@ def _numbers(relaxed: _Relaxed, trials: Trials, search: Search) -> _Relaxed:
 def _least_cost(problem: Problem, search: Search) -> float | None:
     """What the best plan without a budget costs, rounded up; None where none is found."""
     try:
-        cost_usd = publish(problem, search.best(encode_problem(problem, search.scenario))).cost_usd
+        cost_usd = best_plan(problem, search).cost_usd
     except RouterError:
         return None
     return outward(cost_usd, rises=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 from problems.core.arrays import Floats
 from problems.core.decision import Decision
@@ -110,28 +111,41 @@ def before_proof(encoded: Encoded, search: Search) -> Incumbent:
 
 
 def proven_plan(problem: Problem, encoded: Encoded, incumbent: Incumbent, kinds: Kinds | None = None) -> Plan:
-    """The verified plan of an incumbent, or of a better one that is met while its bound is worked out.
-
-    Where it does not pass the check, the first by another road that does. Raises CertificateFailed where none does.
+    """The verified plan of an incumbent, or of a better one that is met while its bound is worked out; see `checked`.
 
     kinds    the incumbent plans `kinds.problem`
     """
+    return checked(encoded, incumbent, lambda best: _proven(problem, encoded, best, kinds))
+
+
+def best_plan(
+    problem: Problem, search: Search, encoded: Encoded | None = None, fixed: Decision | None = None
+) -> Plan:
+    """The verified plan of a search, without a proof of its own. Raises as `planned`."""
+    encoded = encode_problem(problem, search.scenario) if encoded is None else encoded
+    return checked(encoded, search.best(encoded, fixed=fixed), partial(publish, problem))
+
+
+def checked[T](encoded: Encoded, incumbent: Incumbent, publishing: Callable[[Incumbent], T]) -> T:
+    """What is published of an incumbent; where that does not pass its check, of the first by another road that does.
+
+    Raises CertificateFailed where none does.
+    """
     try:
-        return _proven(problem, encoded, incumbent, kinds)
+        return publishing(incumbent)
     except CertificateFailed as failed:
         why = f"for that of {incumbent.solver} does not pass the check"
-        again = in_own_rows(encoded, incumbent) if len(encoded.views) == 1 else None
-        if again is not None:
+        for other in _others(encoded, incumbent, why):
             with suppress(CertificateFailed):
-                return _proven(
-                    problem, encoded, replace(again, found_by=f"its flows solved again, {why}"), kinds
-                )
-        for other in by_other_roads(encoded, (incumbent.solver, incumbent.options), why):
-            try:
-                return _proven(problem, encoded, other, kinds)
-            except CertificateFailed:
-                continue
+                return publishing(other)
         raise failed
+
+
+def _others(encoded: Encoded, incumbent: Incumbent, why: str) -> Iterator[Incumbent]:
+    again = in_own_rows(encoded, incumbent) if len(encoded.views) == 1 else None
+    if again is not None:
+        yield replace(again, found_by=f"its flows solved again, {why}")
+    yield from by_other_roads(encoded, (incumbent.solver, incumbent.options), why)
 
 
 def _proven(problem: Problem, encoded: Encoded, incumbent: Incumbent, kinds: Kinds | None) -> Plan:

@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from router.loading.fingerprint import problem_sha256, problem_sha256_v1
 from router.plan.document import Plan
-from router.plan.running import Break, Reoptimised, Replaced
+from router.plan.proof import Proof
+from router.plan.running import Break, Reoptimised, Replaced, Running
 from router.planning.proving import is_small, unconfirmed, with_proof
 from router.planning.publish import options_of, publish
-from router.planning.solve import Search, planned, scenario_of
+from router.planning.solve import Search, checked, planned, scenario_of
+from router.planning.two_steps import Incumbent
 from router.reoptimisation.running import stored_problem
 from router.reoptimisation.searches import Say, Searches, changed_by
 from router.schema import Problem
@@ -134,7 +136,7 @@ def _again(problem: Problem, entry: Entry, search: Search, key: str, say: Say) -
         notes=tuple(searches.notes),
         seconds=searches.seconds,
     )
-    least_usd = problem.reoptimise.min_gain_usd if problem.reoptimise else 0.0
+    least_usd = _least_usd(problem)
     if (
         going.cost_usd is not None
         and free is not None
@@ -147,21 +149,33 @@ def _again(problem: Problem, entry: Entry, search: Search, key: str, say: Say) -
     if going.cost_usd is None or is_small(best) or pays(going.cost_usd, best.decoded.cost_usd, least_usd):
         with searches.timed("proof"):  # it may meet a cheaper plan
             best, proof = with_proof(problem, best.encoded, best, running)
+
+    def taken(other: Incumbent) -> Result:
+        return _taken(searches, entry, result, other, (running, proof if other is best else None))
+
+    return checked(best.encoded, best, taken)
+
+
+def _taken(
+    searches: Searches, entry: Entry, result: Result, best: Incumbent, beside: tuple[Running, Proof | None]
+) -> Result:
+    """The plan in force kept, or the best one. Raises CertificateFailed where that does not pass its check."""
+    problem, before_usd, (running, proof) = searches.problem, result.running_usd, beside
     cost_usd, (moved, resized) = best.decoded.cost_usd, changed_by(best)
     result = replace(
         result,
         best_usd=cost_usd,
-        gain_usd=None if going.cost_usd is None else going.cost_usd - cost_usd,
+        gain_usd=None if before_usd is None else before_usd - cost_usd,
         churn_usd=best.decoded.churn_usd,
         moved_share=moved,
         resized=resized,
         notes=tuple(searches.notes),
     )
-    if going.cost_usd is not None and not pays(going.cost_usd, cost_usd, least_usd):
+    if before_usd is not None and not pays(before_usd, cost_usd, _least_usd(problem)):
         return result
     why = Reoptimised(
-        reason="repair" if going.broken else "cheaper",
-        run_key=key,
+        reason="repair" if result.broken else "cheaper",
+        run_key=result.run_key,
         replaces=Replaced(entry.id, entry.plan.created, entry.run_key),
         running_usd=result.running_usd,
         unconstrained_usd=result.unconstrained_usd,
@@ -169,11 +183,15 @@ def _again(problem: Problem, entry: Entry, search: Search, key: str, say: Say) -
         churn_usd=result.churn_usd,
         moved_share=moved,
         resized=resized,
-        broken=going.broken,
+        broken=result.broken,
     )
     with searches.timed("check"):
         plan = publish(problem, best, running=running, reoptimise=why, proof=proof)
     return replace(result, outcome=why.reason, plan=replace(plan, notes=(*plan.notes, *searches.notes)))
+
+
+def _least_usd(problem: Problem) -> float:
+    return problem.reoptimise.min_gain_usd if problem.reoptimise else 0.0
 
 
 def pays(before_usd: float, after_usd: float, least_usd: float) -> bool:
