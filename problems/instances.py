@@ -53,6 +53,8 @@ def build_first_stage(inst: Instance, first: FirstStage) -> Rows:
 
 def _counts(builder: RowBuilder, inst: Instance, counts: CountColumns, mine: Bools) -> None:
     """What counts there can be of some pools (Q,), what of them is reserved, and how many in all."""
+    if not mine.any():
+        return
     _shape(builder, inst, counts, mine)
     _reserved(builder, inst, counts, mine)
     _maximum(builder, inst, counts, mine)

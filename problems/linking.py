@@ -56,9 +56,10 @@ def build(view: View, cols: Columns) -> Rows:
                 terms.append((some, cols.first.signed[[a]], -1.0))
         builder.add(len(route), terms, _label(view, route, k), upper=0.0)
     active = cols.first.active[routes.offer]
-    use, route, k = _used(view, cols, active[view.flows.route] >= 0, inst.time.month[view.flows.period])
-    terms = [use, (np.arange(len(route)), active[route], -1.0)]
-    builder.add(len(route), terms, _label(view, route, k), upper=0.0)
+    if (active >= 0).any():
+        use, route, k = _used(view, cols, active[view.flows.route] >= 0, inst.time.month[view.flows.period])
+        terms = [use, (np.arange(len(route)), active[route], -1.0)]
+        builder.add(len(route), terms, _label(view, route, k), upper=0.0)
     _charging(builder, view, cols)
     _opening(builder, view, cols)
     _serving(builder, view, cols)
@@ -118,7 +119,7 @@ def _charging(builder: RowBuilder, view: View, cols: Columns) -> None:
 
 def _opening(builder: RowBuilder, view: View, cols: Columns) -> None:
     """flow ≤ open, for pools that are either closed or hold their minimum, and that the flow loads."""
-    if not view.inst.fleets.pools:
+    if not (cols.counts.open >= 0).any() and not (cols.first.ahead.open >= 0).any():
         return
     flow, pool, load = view.pool_loads
     flow, pool = flow[load > 0], pool[load > 0]

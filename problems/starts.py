@@ -15,7 +15,7 @@ from problems.core.arrays import Floats, Ints
 from problems.core.columns import Columns
 from problems.core.counts import closed_throughout, pool_label, runs
 from problems.core.family import Family
-from problems.core.rows import RowBuilder, Rows, Term
+from problems.core.rows import RowBuilder, Rows, Term, no_rows
 from problems.core.view import View
 
 NAME = "starts"
@@ -25,6 +25,8 @@ def build(view: View, cols: Columns) -> Rows:
     """A row per pool and period for the start, and one for the minimum up time."""
     time, fleets = view.inst.time, view.inst.fleets
     q, t = np.nonzero(cols.started >= 0)
+    if not len(q):
+        return no_rows(NAME)
     started, paid = cols.started[q, t], cols.counts.paid[q, t]
     builder, later = RowBuilder(NAME), t > 0
     rise: list[Term] = [

@@ -152,11 +152,19 @@ def used_before_own(view: View, cols: Columns, b: int) -> Floats:
     contracts = view.inst.contracts
     if contracts.discounts[b] is not None or (contracts.tiers[b] is not None and not contracts.in_tokens[b]):
         return np.zeros(len(contracts.spans.of(b)))
+    if not contracts.spans.used_before[contracts.spans.of(b)].any():
+        return np.zeros(len(contracts.spans.of(b)))
     starts = np.flatnonzero((contracts.start_contract == b) & contracts.start_signed)
     rate = float(contracts.start_rate[starts[0]]) if len(starts) else 1.0
     return np.asarray(
         contracts.spans.used_before[contracts.spans.of(b)] * rate / units_of_spans(view, cols, b)
     )
+
+
+@once
+def _in_force(inst: Instance, b: int) -> Ints:
+    """Where terms of a contract stand among those in force in spans."""
+    return np.flatnonzero(inst.contracts.start_contract[inst.contracts.spans.force_start] == b)
 
 
 def span_terms(view: View, cols: Columns, b: int) -> tuple[Term, list[Term]]:
@@ -174,7 +182,7 @@ def span_terms(view: View, cols: Columns, b: int) -> tuple[Term, list[Term]]:
         periods = np.round((spans.until_h - spans.from_h)[mine] / inst.time.period_h)
         part = spans.share[mine[at]] / periods[at] * cols.first.commit_scale[b] / unit[at]
         return (row, column, own / unit[row]), [(at, cols.first.force[b][slot[some]], part)]
-    here = np.flatnonzero(inst.contracts.start_contract[spans.force_start] == b)
+    here = _in_force(inst, b)
     at = spans.force_span[here] - (mine[0] if len(mine) else 0)
     share = spans.force_share[here] * cols.first.commit_scale[b] / unit[at]
     committed: list[Term] = [(at, cols.first.committed[spans.force_start[here]], share)]

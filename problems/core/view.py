@@ -13,6 +13,7 @@ from problems.core.admissible import IN_TIME, Routes, amounts
 from problems.core.arrays import ArrayTable, Bools, Floats, Ints
 from problems.core.costs import ENTRY_PRICES, TOKENS, CostKind
 from problems.core.instance import Cells, Instance
+from problems.core.once import once
 from problems.core.rows import positions
 from solvers.core.record import Record
 
@@ -194,20 +195,27 @@ class View(Record):
 def view_of(inst: Instance, routes: Routes, s: int, boundary: float) -> View:
     """The view of scenario `s`."""
     cells = cells_of(inst, s)
-    utilisation = np.where(np.isfinite(inst.fleets.max_utilisation), inst.fleets.max_utilisation, 1.0)
-    usable_at = _available_at(inst, s) * utilisation[:, None]
+    usable_at, usable, steady = _usable(inst, inst.scenarios.availability[s].tobytes())
     return View(
         inst=inst,
         routes=routes,
         cells=cells,
         flows=_flows(cells, routes, inst),
         price=inst.scenarios.price[s],
-        usable=inst.time.by_period(usable_at),
+        usable=usable,
         usable_at=usable_at,
-        steady=_steady(inst, usable_at),
+        steady=steady,
         scenario=s,
         boundary=boundary,
     )
+
+
+@once
+def _usable(inst: Instance, availability: bytes) -> tuple[Floats, Floats, Floats]:
+    """`View.usable_at`, `usable` and `steady` at an availability (O,) that most scenarios have in common."""
+    utilisation = np.where(np.isfinite(inst.fleets.max_utilisation), inst.fleets.max_utilisation, 1.0)
+    usable_at = _available_at(inst, np.frombuffer(availability)) * utilisation[:, None]
+    return usable_at, inst.time.by_period(usable_at), _steady(inst, usable_at)
 
 
 def cells_of(inst: Instance, s: int) -> Cells:
@@ -221,10 +229,10 @@ def still_work(inst: Instance, cells: Cells, period: int) -> Floats:
     return np.bincount(cells.workload[at], cells.work[at], minlength=len(inst.workloads.names))
 
 
-def _available_at(inst: Instance, s: int) -> Floats:
+def _available_at(inst: Instance, availability: Floats) -> Floats:
     """(F, J) the part of its count that serves: none while the offer is closed, all of it at most."""
     fleets = inst.fleets
-    factor = inst.scenarios.availability[s][fleets.offer][:, None]
+    factor = availability[fleets.offer][:, None]
     return np.where(inst.offers.open[fleets.offer], np.minimum(fleets.availability * factor, 1.0), 0.0)
 
 
@@ -239,7 +247,8 @@ def _steady(inst: Instance, usable_at: Floats) -> Floats:
 
 def available(view: View) -> Floats:
     """(F, T) the part of its count that serves, on average over each period."""
-    return view.inst.time.by_period(_available_at(view.inst, view.scenario))
+    availability = view.inst.scenarios.availability[view.scenario]
+    return view.inst.time.by_period(_available_at(view.inst, availability))
 
 
 def multiplier_of(inst: Instance, s: int) -> Floats:

@@ -10,6 +10,7 @@ up to `ATTEMPTS` times: by `spread` for loky, by Dask and Ray themselves.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,7 @@ from types import ModuleType
 from router.errors import InputError, Issue, NoPlanInTime, RouterError, from_extra
 
 ATTEMPTS = 3
+SELDOM = (50_000, 20, 20)  # objects, and rounds of the younger generation; of Python itself 700, 10, 10
 IDLE_S = 300.0  # after so long without work a process of loky ends
 NO_WORKERS_S = 60.0  # so long work waits where all of Dask's processes have died and none comes up again
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -91,6 +93,18 @@ def spread[T, R](work: Callable[[T], R], tasks: Sequence[T], workers: Workers) -
     raise NoPlanInTime(DYING) from lost
 
 
+@contextmanager
+def seldom_collected() -> Iterator[None]:
+    """Python's collector comes seldom: by its own measure it would go through a study's arrays all the time."""
+    before = gc.get_threshold()
+    gc.set_threshold(*SELDOM)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+@seldom_collected()
 def _result[T, R](work: Callable[[T], R], task: T) -> R | RouterError | KeyboardInterrupt:
     """Errors of ours are results: Ray would wrap them in its own, and Dask take Ctrl-C for the death of a process."""
     try:

@@ -29,7 +29,7 @@ from router.planning.notes import burst_notes, notes_of, sizing_notes, turnaroun
 from router.planning.proving import proven_sizing
 from router.planning.publish import checked, gap_of, options_of, versions
 from router.planning.solve import DEFAULT_SOLVER
-from router.planning.workers import start_workers
+from router.planning.workers import seldom_collected, start_workers
 from router.schema import Generated, Problem
 from router.sizing.alternatives import Weighed, amounts, weigh
 from router.sizing.best import ROUNDING, Best, best_of_program, figures, plan_under, priced_plan
@@ -54,6 +54,7 @@ REFUTES = 1e-5  # relative: a plan this much below the bound shows that the solv
 NEAR_H = 1e-6
 
 
+@seldom_collected()
 def size(
     problem: Problem | str | Path,
     *,
