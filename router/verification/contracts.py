@@ -230,16 +230,15 @@ def check_settlements(audit: Audit, ledger: Ledger) -> None:
     """The plan's `settlements` state our bills, and no signed span lacks its row."""
     case, bills = audit.case, settled_in(audit.case, audit.bills)
     rows: dict[tuple[str, float, str | None], Settlement] = {}
+    spans: dict[tuple[str, str | None], list[tuple[str, float, str | None]]] = defaultdict(list)
+    for key in bills:
+        spans[key[0], key[2]].append(key)
     for i, row in enumerate(audit.rows.settlements):
         future = case.future(row.scenario).name
         if row.seller not in case.commitments:
             ledger.fault(f"settlements[{i}]:", row.seller, "has no commitment")
             continue
-        near = [
-            key
-            for key in bills
-            if (key[0], key[2]) == (row.seller, future) and abs(key[1] - row.from_h) <= SLACK_H
-        ]
+        near = [key for key in spans[row.seller, future] if abs(key[1] - row.from_h) <= SLACK_H]
         if not near:
             ledger.fault(f"settlements[{i}]:", row.seller, "settles no span from", row.from_h, "h")
         elif near[0] in rows:
@@ -306,13 +305,16 @@ def _check_beyond(
     """What terms owe beyond the horizon stands in the row of the last period; the rows before say 0, or what those owe
     that are in force at some moment of theirs, whichever is most."""
     case = audit.case
+    rows_of: dict[str | None, list[tuple[tuple[str, float, str | None], Settlement]]] = defaultdict(list)
+    for key, row in rows.items():
+        rows_of[key[2]].append((key, row))
     for future in case.futures:
         owed: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
         for contract in audit.rows.contracts:
             usd = beyond_usd(case, case.sellers[contract.seller], contract, future)
             owed[contract.seller].append((contract.from_h, contract.until_h, usd))
-        for key, row in rows.items():
-            if key[2] == future.name and (bills[key].end == case.periods or row.beyond_horizon_usd != 0):
+        for key, row in rows_of[future.name]:
+            if bills[key].end == case.periods or row.beyond_horizon_usd != 0:
                 terms = owed[key[0]]
                 moments = {
                     row.from_h,
