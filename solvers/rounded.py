@@ -55,12 +55,16 @@ SMALL = 0.1
 
 
 def solve_rounded(
-    program: LinearProgram, options: SolveOptions, pieces: Callable[[], Ints] | None = None
+    program: LinearProgram,
+    options: SolveOptions,
+    pieces: Callable[[], Ints] | None = None,
+    *,
+    rounds: int = ROUNDS,
 ) -> Solution | None:
     """The best such plan and the relaxation's bound; None where there is none, or where counts are small.
 
     `pieces` gives (n,) the piece of each column, −1 where it spans. `Stop.OPTIMAL` only where the gap asked for is
-    reached; else `Stop.TIME_LIMIT` or `Stop.EXHAUSTED`.
+    reached; else `Stop.TIME_LIMIT` or `Stop.EXHAUSTED`. `rounds` of rows are added; without any there is one way alone.
     """
     from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
 
@@ -69,13 +73,13 @@ def solve_rounded(
     low, high = (bounds[relaxation.columns] for bounds in program.whole_bounds)
     rows, bound, best, usd = CapacityRows(program), -np.inf, None, np.inf
     basis: SimplexBasis | None = None
-    for k in range(ROUNDS + 1):
+    for k in range(rounds + 1):
         answer = relaxation.solve(low, high)
         point = answer.point
         if point is None or (k == 0 and _small(program, point)):
             break
         bound = max(bound, program.objective(point))
-        broken = rows.violated(point) if k < ROUNDS else None
+        broken = rows.violated(point) if k < rounds else None
         last = broken is None or not len(broken)
         ways: list[Callable[[], tuple[Floats, SimplexBasis] | None]] = []
         if pieces is not None and (k == 0 or last):

@@ -10,14 +10,16 @@ from problem_factory import Data, api, by_period, gpu, load, plan_of, problem
 from pytest import MonkeyPatch, approx
 
 from router.plan.rows import RouteRow
-from router.planning import pooling, structure
+from router.planning import roads, structure
+from router.planning.deferred import over_time, pooling
 from router.planning.proofs.scaled import ScaledRelaxation
 from router.planning.solve import encode_problem
+from router.planning.two_steps import Fixed
 from router.verification import audit_of, verify
 from router.verification.base.case import Future
 from router.verification.bound import deferred, relaxation_of
 from router.verification.bound.deferred import RunningCell, volume
-from solvers import solve
+from solvers import SolveOptions, solve
 
 pytestmark = pytest.mark.usefixtures("short_proofs")
 
@@ -76,6 +78,25 @@ def test_by_windows_work_waits_across_them(monkeypatch: MonkeyPatch) -> None:
     monkeypatch.setattr("solvers.windows.COLUMNS", 60)
     plan = plan_of(data)
     assert best * (1 - 1e-6) <= plan.cost_usd <= plan.bound_usd / (1 - plan.gap) * (1 + 1e-6)
+    assert plan.bound_usd <= best * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_plan_over_time_is_near_the_best(seed: int, monkeypatch: MonkeyPatch) -> None:
+    """Rounded once, then hours are chosen anew: verified, within its gap of the best, its bound no higher than that."""
+    data = week(Random(seed))
+    best = plan_of(data).cost_usd
+    pooled_always(monkeypatch)
+    monkeypatch.setattr(roads, "LARGE", 10)
+    monkeypatch.setattr(over_time, "MANY", 1)
+    monkeypatch.setattr("solvers.rounded.SMALL", 9.0)
+    monkeypatch.setattr("solvers.bettered.WIDTHS", (40, 80))
+    encoded = encode_problem(load(data))
+    found = over_time.planned_over_time(encoded, SolveOptions().begun(), Fixed())
+    assert found is not None
+    assert best * (1 - 1e-6) <= found.objective_usd <= 1.1 * best and found.bound <= best * (1 + 1e-6)
+    plan = plan_of(data)
+    assert best * (1 - 1e-6) <= plan.cost_usd <= 1.1 * best
     assert plan.bound_usd <= best * (1 + 1e-6)
 
 

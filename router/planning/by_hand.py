@@ -21,8 +21,8 @@ from problems.core.arrays import Bools, Floats, Ints
 from problems.core.encode import Encoded
 from problems.core.steps import pieces_of, steps_of
 from router.errors import RouterError
+from router.planning.deferred.pooling import by_arrivals, smaller
 from router.planning.packing import packed
-from router.planning.pooling import by_arrivals, smaller
 from router.planning.tighten import short_of_capacity
 from router.planning.two_steps import PRICES_OF, Fixed, Incumbent, finished, run
 from solvers import LinearProgram, SimplexBasis, Solution, SolveOptions, SolversError, Stop, is_feasible

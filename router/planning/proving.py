@@ -22,8 +22,8 @@ from router.plan.document import Plan
 from router.plan.left_out import out_of_time
 from router.plan.proof import Proof, ProofCase, ProofPart
 from router.plan.running import Running
+from router.planning.deferred.pooling import columns_without_arrivals
 from router.planning.gates import find
-from router.planning.pooling import columns_without_arrivals
 from router.planning.proofs.apart import falls_apart, parts_apart, started
 from router.planning.proofs.cutting import strengthened_parts, with_cuts
 from router.planning.proofs.held import cases_of

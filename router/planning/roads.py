@@ -1,5 +1,6 @@
 """A plan by every road there is: by hand first where the search is long, by other solvers where one fails.
 
+    over time   where much work waits, a rounded relaxation that is made better window by window, and nothing else
     by hand     beyond `LARGE` columns before the search, else where the search found none: the cheaper one counts, and
                 there is no search where it is within the gap asked for
     elsewhere   where the solver fails, or its plan does not pass the check: without presolve, from another seed, by a
@@ -20,6 +21,7 @@ from problems.core.decision import Decision
 from problems.core.encode import Encoded
 from router.errors import Infeasible, NoPlanInTime, RouterError, SolverFailed
 from router.planning.by_hand import made_by_hand
+from router.planning.deferred.over_time import planned_over_time
 from router.planning.doubting import EFFORT, LARGEST
 from router.planning.optimise import optimise
 from router.planning.tighten import short_of_capacity
@@ -45,6 +47,10 @@ def best_by_any_road(
     running = encoded.instance.running
     settled = running is not None and running.goes_on  # next to nothing is left to choose
     large = whole and encoded.program.n_columns > LARGE and not settled
+    if large and start is None and solver == "highs":
+        over_time = planned_over_time(encoded, options, held)
+        if over_time is not None:
+            return over_time
     by_hand = _by_hand(encoded, solver, options.within(0.5), held) if large else None
     if large and start is not None and encoded.instance.spilling is None:
         by_hand = _cheaper(by_hand, encoded, start, (solver, options.within(0.5)), held)

@@ -13,11 +13,11 @@ from problems.core.encode import Encoded, encode
 from router.errors import CertificateFailed, Infeasible, InputError, Issue, RouterError
 from router.normalise import normalise
 from router.plan.document import Insurance, Plan
+from router.planning.deferred.pooling import columns_without_arrivals
 from router.planning.flows.among_equals import decided_among_equals, undecided
 from router.planning.kinds import without_collections
 from router.planning.kinds.alike import Kinds, kinds_of
 from router.planning.own_rows import in_own_rows
-from router.planning.pooling import columns_without_arrivals
 from router.planning.proving import proving_s, with_proof
 from router.planning.publish import publish
 from router.planning.roads import best_by_any_road, by_other_roads

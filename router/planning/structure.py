@@ -14,7 +14,7 @@ import numpy as np
 from problems.core.arrays import Floats
 from problems.core.encode import Encoded
 from problems.core.steps import pieces_of, steps_of
-from router.planning.pooling import by_arrivals, smaller, steps_without_arrivals
+from router.planning.deferred.pooling import by_arrivals, smaller, steps_without_arrivals
 from solvers import LinearProgram, Solution, SolveOptions, Stop
 from solvers.components import parts, solve_parts
 from solvers.piecewise.solving import solve_pieces

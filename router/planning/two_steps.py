@@ -21,8 +21,8 @@ from problems.core.decision import Decision, fixed_to
 from problems.core.encode import Encoded, exact, fixed_integers
 from router.errors import Infeasible, InputError, Issue, NoPlanInTime, SolverFailed
 from router.planning.decode import Decoded, decode
+from router.planning.deferred.pooling import solved_smaller
 from router.planning.infeasible import why_infeasible
-from router.planning.pooling import solved_smaller
 from router.planning.settlement import Settled, settle
 from router.planning.structure import Before, solve_structured
 from router.verification.base.audit import Audit
