@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -9,10 +10,11 @@ import pytest
 from pytest import approx
 from scipy import sparse
 
-from solvers import LinearProgram, SolveOptions, solve
+from solvers import LinearProgram, SolveOptions, is_feasible, solve
 from solvers.piecewise.boxed import BoxedRounds
 from solvers.piecewise.copies import with_copies
 from solvers.piecewise.held import HeldLeaf, HeldTree, within
+from solvers.piecewise.holding import solve_holding
 from solvers.piecewise.priced import PricedPieces
 from solvers.piecewise.rounds import PriceRounds
 from solvers.strengthened import strengthened
@@ -144,3 +146,19 @@ def test_a_case_that_has_no_point_is_refuted() -> None:
     tree = tree_of(program, np.array([-1, 0]))
     leaves = tree.leaves(2.0, 2.0 * (1 - 1e-9))
     assert min(leaf.bound for leaf in leaves) == approx(2.0)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_spans_first_and_then_the_pieces_leads_to_a_plan_near_the_best(seed: int) -> None:
+    """And to a bound; whoever watches is told of plans alone."""
+    program, part = hours(Random(seed))
+    best = solve(program, options=OPTIONS)
+    told = list[float]()
+    found = solve_holding(program, part, run, replace(OPTIONS, watch=lambda usd, _: told.append(usd)))
+    assert best.objective is not None
+    assert found is not None and found.point is not None and found.objective is not None
+    assert is_feasible(program, found.point)
+    assert found.objective == approx(program.objective(found.point), rel=1e-9)
+    assert best.objective * (1 - 1e-6) <= found.objective <= 1.02 * best.objective
+    assert found.bound <= best.objective * (1 + 1e-6)
+    assert told == sorted(told, reverse=True) and told[-1] == approx(found.objective)

@@ -17,6 +17,7 @@ import numpy as np
 
 from problems.core.arrays import Floats
 from problems.core.encode import Encoded
+from problems.core.steps import steps_of
 from router.errors import RouterError
 from router.plan.document import Plan
 from router.plan.left_out import out_of_time
@@ -31,6 +32,7 @@ from router.planning.proofs.piecewise import priced_parts, rounded_parts
 from router.planning.proofs.scaled import ScaledRelaxation, parts_by_name
 from router.planning.proofs.stating import rows_of_use, stated_proof
 from router.planning.publish import draft, gap_of
+from router.planning.structure import few_spanning
 from router.planning.tighten import short_of_capacity
 from router.planning.two_steps import Closed, Fixed, Incumbent, finished, run
 from router.schema import Problem
@@ -95,7 +97,8 @@ def with_proof(
                 model, encoded.program, incumbent.prices, lambda: options.finishing.late
             )
         elif not small:
-            groups = falls_apart(model, LARGEST)
+            spanning = few_spanning(encoded.program, steps_of(encoded))
+            groups = None if spanning else falls_apart(model, LARGEST)
             if groups is None:
                 parts, prices, cases = _of_large(model, encoded, incumbent, max(options.gap, near))
             else:
@@ -123,7 +126,8 @@ def with_proof(
     proof = replace(proof, mixes=mixes, minutes=rows_of_use(minutes, proof))
     refuted = incumbent.bound > value + OWN * abs(value)  # the solver's word was that nothing is so cheap
     # pieces are solved to within a part of what they cost, here and there: what is claimed is what is proven
-    ours = refuted or incumbent.prices is not None or proof.cases is not None
+    by_cases = proof.cases is not None and incumbent.stop is not Stop.OPTIMAL
+    ours = refuted or incumbent.prices is not None or by_cases
     claimed = proof.bound_usd if ours else min(incumbent.bound, value)
     if proof.bound_usd >= claimed - near * abs(value) - GAP * min(max(abs(value), GAP), 1.0):
         done = value - proof.bound_usd <= max(options.gap, OWN) * abs(value)

@@ -17,6 +17,7 @@ from problems.core.steps import pieces_of, steps_of
 from router.planning.deferred.pooling import by_arrivals, smaller, steps_without_arrivals
 from solvers import LinearProgram, Solution, SolveOptions, Stop
 from solvers.components import parts, solve_parts
+from solvers.piecewise.holding import solve_holding
 from solvers.piecewise.solving import solve_pieces
 from solvers.windows import solve_windows
 
@@ -24,6 +25,7 @@ SMALL = 3_000  # columns: below, the solver alone is as fast on a part
 MANY_INTEGERS = 1_500  # in one part: beyond, windows find better plans in the same time
 FEWEST_PIECES = 50  # with whole columns
 LARGEST_PIECE, MOST_WHOLE = 1_500, 60  # columns: beyond, a tree of our own is not the means
+ALONE = 0.2  # of the time that is left: so long a program of few spanning columns is tried whole
 FEW_SPANNING = 60  # whole columns that span periods: so few are branched on, with periods for pieces
 MOST_PERIODS, LARGEST_PERIOD = 50, 2_500  # columns of a period
 
@@ -107,6 +109,20 @@ def many_small(program: LinearProgram, piece: np.ndarray) -> bool:
     return not (few or size.max(initial=0) > LARGEST_PIECE or whole.max(initial=0) > MOST_WHOLE)
 
 
+def _spanning_first(program: LinearProgram, step: np.ndarray, run: Run, options: SolveOptions) -> Solution:
+    """Whole, where that ends soon; else what spans periods first, and the cheaper plan of both."""
+    alone = run(program, options.within(ALONE))
+    if alone.stop is not Stop.TIME_LIMIT:
+        return alone
+    held = solve_holding(program, step, run, options, alone.point)
+    if held is None or held.objective is None or held.point is None:
+        return alone
+    bound = min(max(alone.bound, held.bound), held.objective)
+    reached = held.objective - bound <= options.gap * abs(held.objective)
+    stop = Stop.OPTIMAL if reached else held.stop
+    return replace(held, bound=bound, stop=stop)
+
+
 def few_spanning(program: LinearProgram, step: np.ndarray) -> bool:
     """Whether few whole columns span periods, so that each period is a small program of its own once they are held."""
     periods = int(step.max(initial=-1)) + 1
@@ -120,7 +136,9 @@ def few_spanning(program: LinearProgram, step: np.ndarray) -> bool:
 def _one(
     program: LinearProgram, step: np.ndarray, run: Run, options: SolveOptions, before: Before | None
 ) -> Solution:
-    """A program in one piece: whole, or by windows where it has many integers and many periods."""
+    """A program in one piece: whole, what spans its periods first, or by windows where it has many integers."""
+    if before is None and few_spanning(program, step):
+        return _spanning_first(program, step, run, options)
     if int(program.integer.sum()) <= MANY_INTEGERS or step.max(initial=0) < 1:
         return run(program, options)
     if before is None:

@@ -9,5 +9,6 @@ choice    a way to round for each piece, so that together they keep to all rows
 roundings ways to round tried, and chosen from
 boxed     better prices where few things are priced
 held      few decisions that span pieces: a tree over them, each leaf bounded by pieces
+holding   a plan and its bound of such a program
 proven    what the pieces' trees prove, row by row
 """

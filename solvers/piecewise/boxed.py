@@ -23,7 +23,12 @@ WIDER, NARROWER = 1.5, 0.6
 
 
 class BoxedRounds(PriceRounds):
-    """As `PriceRounds`; prices of copies whose column has one value alone stay as they are."""
+    """As `PriceRounds`; prices of copies whose column has one value alone stay as they are.
+
+    near   relative: rounds end where the master promises no more than that beyond the best bound
+    """
+
+    near = GAIN
 
     def __init__(self, pieces: PricedPieces, prices: Floats, solve: Solve, options: SolveOptions) -> None:
         super().__init__(pieces, prices, solve, options)
@@ -40,6 +45,8 @@ class BoxedRounds(PriceRounds):
         self.box = FIRST * np.maximum(size, LEAST * usual)
         self.cuts: list[Floats] = []  # (moving + 1,) A x_pk, and c·x_pk
         self.of: list[int] = []
+        self.seen: list[Floats] = []
+        self.weight = np.empty(0)
         self.promised = np.inf
 
     def _move(self, bound: float, plan_usd: float) -> None:
@@ -53,7 +60,7 @@ class BoxedRounds(PriceRounds):
         if len(self.moving):
             self._remember()
             self._ask()
-        if not len(self.moving) or self.promised - self.bound <= GAIN * abs(self.bound):
+        if not len(self.moving) or self.promised - self.bound <= self.near * abs(self.bound):
             self.idle = IDLE
 
     def _remember(self) -> None:
@@ -66,6 +73,7 @@ class BoxedRounds(PriceRounds):
             usd -= done[kept] @ self.prices[kept]
             self.cuts.append(np.append(done[self.moving], usd))
             self.of.append(number + 1)
+            self.seen.append(point)
 
     def _ask(self) -> None:
         """The next prices, and what the master promises of them."""
@@ -95,9 +103,25 @@ class BoxedRounds(PriceRounds):
         if answer.point is None:
             self.promised = self.bound
             return
+        if answer.duals is not None:
+            self.weight = np.maximum(-answer.duals.row, 0.0)
         kept = self.prices.copy()
         kept[self.moving] = 0.0
         self.promised = pieces.constant(kept) - master.objective(answer.point)
         found = self.prices.copy()
         found[self.moving] = answer.point[:n]
         self.next = pieces.usable(found)
+
+    def mix(self) -> Floats:
+        """(n + k,) the mean of what pieces have done that comes nearest to a plan of fractions, by the last master."""
+        if not len(self.weight):
+            assert self.mean is not None
+            return self.mean
+        columns = self.pieces.columns
+        point, total = np.zeros(len(self.pieces.copies.part)), np.zeros(len(columns))
+        for weight, of, seen in zip(self.weight.tolist(), self.of, self.seen, strict=False):
+            point[columns[of]] += weight * seen
+            total[of] += weight
+        for of, sum_of in enumerate(total.tolist()):
+            point[columns[of]] /= sum_of if sum_of > 0 else 1.0
+        return point

@@ -26,7 +26,7 @@ from solvers.core.result import Stop
 from solvers.piecewise.boxed import BoxedRounds
 from solvers.piecewise.copies import with_copies
 from solvers.piecewise.priced import PricedPieces
-from solvers.piecewise.rounds import PriceRounds
+from solvers.piecewise.rounds import GAIN, PriceRounds
 from solvers.proof.safe import refuting
 from solvers.strengthened import StrengthenedAnswer, strengthened
 
@@ -77,6 +77,7 @@ class HeldTree:
     """A tree over the whole columns that span pieces.
 
     usd    what a plan costs; bounds from `enough` on are near enough to it. Who searches for plans lowers both
+    near   see `BoxedRounds`
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class HeldTree:
         self.relaxation = HighsRelaxation(self.strong, time_limit_s=None if isinf(left_s) else left_s)
         self.nodes = self.priced = 0
         self.usd = self.enough = np.inf
+        self.near = GAIN
 
     def leaves(
         self, usd: float, enough: float, held: Callable[[HeldLeaf], None] = lambda _: None
@@ -142,18 +144,28 @@ class HeldTree:
         if bound >= self.enough or self.options.late:
             return leaf
         moved = bound > node.before.answer.bound + SAME * abs(bound)
-        if not (leaf.held or moved or self.nodes == 1):
-            return leaf
+        return self._priced(leaf) if leaf.held or moved or self.nodes == 1 else leaf
+
+    def at(self, values: Floats) -> HeldLeaf:
+        """The leaf of one value of each column that spans."""
+        program = within(self.program, self.spans, values, values)
+        return self._priced(HeldLeaf(values, values, program, self.answer, None))
+
+    def _priced(self, leaf: HeldLeaf) -> HeldLeaf:
+        """With a look at the pieces; of one value, with better prices until there are none."""
+        answer = leaf.answer
         if leaf.held:
-            answer = strengthened(program, self.options) or answer
+            answer = strengthened(leaf.program, self.options) or answer
         self.priced += 1
-        pieces = PricedPieces(with_copies(program, self.part, answer))
+        pieces = PricedPieces(with_copies(leaf.program, self.part, answer))
         kind = BoxedRounds if leaf.held else PriceRounds
         rounds = kind(pieces, pieces.copies.prices[pieces.reaching], self.solve, self.options)
+        if isinstance(rounds, BoxedRounds):
+            rounds.near = self.near
         rounds.round(self.usd)
         while leaf.held and not rounds.ended and rounds.bound < self.enough:
             rounds.round(self.usd)
-        return HeldLeaf(node.lower, node.upper, program, answer, rounds)
+        return HeldLeaf(leaf.lower, leaf.upper, leaf.program, answer, rounds)
 
     def _refuted(self, node: _Node, ray: Floats) -> HeldLeaf | None:
         """A node without a point: multipliers that prove more than is asked for; None where the ray proves nothing."""

@@ -124,11 +124,13 @@ class PricedPieces:
         piece = replace(self.part(number).program, cost=cost[columns])
         return piece if upper is None else replace(piece, col_upper=upper[columns])
 
-    def tree(self, piece: LinearProgram, start: Floats | None, work: WorkLimits = PIECE) -> ProofTree:
-        """Our own tree of a piece."""
+    def tree(
+        self, piece: LinearProgram, start: Floats | None, work: WorkLimits = PIECE, slack: float = 0.0
+    ) -> ProofTree:
+        """Our own tree of a piece; `slack`: so far from its optimum it may end, in USD."""
         from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
 
-        return branch_and_bound(piece, HighsRelaxation, start=start, within=(NEAR, 0.0), work=work)
+        return branch_and_bound(piece, HighsRelaxation, start=start, within=(NEAR, slack), work=work)
 
     def by_place(self, prices: Floats) -> PiecePrices:
         """Prices (r,) for another program of the same rows and columns."""

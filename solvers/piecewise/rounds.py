@@ -19,7 +19,7 @@ import numpy as np
 from solvers.components import Solve
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats
-from solvers.piecewise.priced import PIECE, PricedPieces
+from solvers.piecewise.priced import NEAR, PIECE, PricedPieces
 
 MOST_ROUNDS = 40
 IDLE = 8  # rounds that prove next to nothing more are the last
@@ -60,11 +60,12 @@ class PriceRounds:
         pieces, prices = self.pieces, self.next
         cost, first = pieces.cost(prices), self.mean is None
         work = replace(PIECE, late=lambda: self.options.late)
+        slack = NEAR * abs(plan_usd) / pieces.number if np.isfinite(plan_usd) else 0.0
         point, bound = np.zeros(len(cost)), pieces.constant(prices)
         for number in range(pieces.number):
             if self.options.late and not first:
                 return
-            tree = pieces.tree(pieces.piece(number, cost), self.points.get(number), work)
+            tree = pieces.tree(pieces.piece(number, cost), self.points.get(number), work, slack)
             bound += tree.bound
             if tree.point is not None:
                 point[pieces.columns[number + 1]] = self.points[number] = tree.point

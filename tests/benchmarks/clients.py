@@ -1,10 +1,11 @@
 """Clients of a recorded service hour by hour, to be served by instances and by the token. Equal arguments, equal files.
 
-    python tests/benchmarks/clients.py CLIENTS.csv.gz CLIENTS HOURS OFFERS SEED > problem.yaml
+    python tests/benchmarks/clients.py CLIENTS.csv.gz CLIENTS HOURS OFFERS SEED [VOLUME] > problem.yaml
 
 Beyond the recorded clients they are taken again with their hours shifted. Half of the work may wait 2 or 6 h.
 A fifth of the offers sell by the token, a third of the others count instances bought for the horizon. Rates of an
-instance and prices are drawn.
+instance and prices are drawn. With VOLUME, a part of the recorded requests, pools are small: then a fifth of the
+clients may wait, 4 h, and every second takes one model alone.
 """
 
 from __future__ import annotations
@@ -21,14 +22,19 @@ import numpy as np
 
 MODELS = ("s", "m", "l", "xl")
 WAITS_H = (0.0, 2.0, 0.0, 6.0)
+SMALL_WAITS_H = (0.0, 4.0, 0.0, 0.0, 0.0)
 
 
-def clients_problem(trace: Path, clients: int, hours: int, offers: int, seed: int) -> dict[str, Any]:
+def clients_problem(
+    trace: Path, clients: int, hours: int, offers: int, seed: int, volume: float | None = None
+) -> dict[str, Any]:
     """A problem file's content."""
     rng = np.random.default_rng(seed)
     recorded = _recorded(trace, hours)
     busiest = sorted(recorded, key=lambda name: -sum(recorded[name][0]))
     loads = [_load(k, *recorded[busiest[k % len(busiest)]], 7 * (k // len(busiest))) for k in range(clients)]
+    if volume is not None:
+        loads = [_small(k, load, volume) for k, load in enumerate(loads)]
     return {
         "schema": "router/1",
         "name": f"{clients} clients, {hours} h, {offers} offers, seed {seed}",
@@ -69,6 +75,15 @@ def _load(k: int, by_hour: list[float], prompt: float, completion: float, shift:
     return load | ({"deferrable_h": WAITS_H[k % 4]} if WAITS_H[k % 4] else {})
 
 
+def _small(k: int, load: dict[str, Any], volume: float) -> dict[str, Any]:
+    requests = load["demand"]["requests_by_period"]
+    wait_h = SMALL_WAITS_H[k % len(SMALL_WAITS_H)]
+    small = {key: value for key, value in load.items() if key != "deferrable_h"}
+    small["models"] = load["models"] if k % 2 else load["models"][:1]
+    small["demand"] = {"requests_by_period": [round(count * volume, 3) for count in requests]}
+    return small | ({"deferrable_h": wait_h} if wait_h else {})
+
+
 def _offer(rng: np.random.Generator, o: int, offers: int) -> dict[str, Any]:
     if o < max(offers // 5, 1):
         usd = rng.uniform(0.4, 1.2)
@@ -83,5 +98,6 @@ def _offer(rng: np.random.Generator, o: int, offers: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    made = clients_problem(Path(sys.argv[1]), *(int(text) for text in sys.argv[2:6]))
+    part = float(sys.argv[6]) if len(sys.argv) > 6 else None
+    made = clients_problem(Path(sys.argv[1]), *(int(text) for text in sys.argv[2:6]), part)
     sys.stdout.write(json.dumps(made) + "\n")
