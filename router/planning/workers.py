@@ -23,7 +23,7 @@ from types import ModuleType
 from router.errors import InputError, Issue, NoPlanInTime, RouterError, from_extra
 
 ATTEMPTS = 3
-SELDOM = (50_000, 20, 20)  # objects, and rounds of the younger generation; of Python itself 700, 10, 10
+SELDOM = 500_000  # objects between collections, as for the command itself; of Python 700
 IDLE_S = 300.0  # after so long without work a process of loky ends
 NO_WORKERS_S = 60.0  # so long work waits where all of Dask's processes have died and none comes up again
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -97,7 +97,7 @@ def spread[T, R](work: Callable[[T], R], tasks: Sequence[T], workers: Workers) -
 def seldom_collected() -> Iterator[None]:
     """Python's collector comes seldom: by its own measure it would go through a study's arrays all the time."""
     before = gc.get_threshold()
-    gc.set_threshold(*SELDOM)
+    gc.set_threshold(max(before[0], SELDOM))
     try:
         yield
     finally:
