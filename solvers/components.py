@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
-from solvers.core.result import Solution, Stats, Stop
+from solvers.core.result import Duals, Solution, Stats, Stop
 
 type Ints = NDArray[np.int64]
 
@@ -144,6 +144,26 @@ def solve_parts(
     if not complete:
         return Solution(stop, bound=bound, stats=stats)
     return Solution(stop, point, program.objective(point), min(bound, objective), stats=stats)
+
+
+def solve_linear_parts(
+    program: LinearProgram, groups: list[Ints], solve: Solve, options: SolveOptions
+) -> Solution:
+    """The optimum of a linear program and its duals, part by part; what comes of a part that has none."""
+    point = _lone(program, groups)
+    if isinstance(point, Stop):
+        return Solution(point, stats=Stats.of(program, raw=f"{point.value}, by a column or row alone"))
+    began, row = time.perf_counter(), np.zeros(program.n_rows)
+    for columns in groups:
+        own = program.take(columns)
+        part = solve(own.program, options)
+        if part.point is None or part.duals is None:
+            return part
+        point[columns], row[own.rows] = part.point, part.duals.row
+    raw = f"{len(groups)} independent parts"
+    stats = Stats.of(program, raw=raw, solve_s=time.perf_counter() - began)
+    value, duals = program.objective(point), Duals(row, program.cost - program.matrix.T @ row)
+    return Solution(Stop.OPTIMAL, point, value, value, duals, stats)
 
 
 def _lone(program: LinearProgram, groups: list[Ints]) -> Floats | Stop:

@@ -34,9 +34,10 @@ def solve_windows(
     *,
     start: Floats | None = None,
     only: frozenset[int] | None = None,
+    columns: int = COLUMNS,
 ) -> Solution:
     """`step` (n,) is the time step of each column, −1 where it spans. With `start` (a point) and `only` (steps), just
-    the windows that hold those steps are solved again.
+    the windows that hold those steps are solved again. `columns`: of a window, about.
 
     `Stop.OPTIMAL` only where the gap asked for is reached; else `Stop.TIME_LIMIT` or `Stop.EXHAUSTED`. A window
     without a point is `Stop.UNKNOWN`; only the relaxation of all is told as infeasible.
@@ -53,7 +54,7 @@ def solve_windows(
         x = relaxed.point.copy()
         held = spanning.integer
         x[held] = np.round(x[held])
-    width = _width(program, step)
+    width = _width(program, step, columns)
     for_plans = options.within(FOR_PLANS)
 
     def within(window: LinearProgram, part: float) -> Solution:
@@ -93,11 +94,11 @@ def _lifted(
     return lagrangian_bound(program, windows, relaxed.duals.row, solve, options)
 
 
-def _width(program: LinearProgram, step: np.ndarray) -> int:
-    """Steps in a window, so that it holds about COLUMNS columns."""
+def _width(program: LinearProgram, step: np.ndarray, columns: int) -> int:
+    """Steps in a window, so that it holds about so many columns."""
     steps = int(step.max(initial=0)) + 1
     each = max(int((step >= 0).sum()) // steps, 1)
-    return int(np.clip(COLUMNS // each, 1, steps))
+    return int(np.clip(columns // each, 1, steps))
 
 
 def _pass(

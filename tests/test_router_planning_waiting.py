@@ -17,7 +17,7 @@ from problems.physics.waiting import Mix
 from router.loading.catalogue import load_text
 from router.normalise import normalise
 from router.plan.document import Plan
-from router.planning import optimise
+from router.planning import optimise, structure
 from solvers import SolveOptions
 
 INSTANCES = Path(__file__).parent / "instances"
@@ -194,3 +194,17 @@ def test_a_large_program_is_searched_near_its_own_plan(monkeypatch: pytest.Monke
     assert large.ok
     assert large.bound_usd <= small.objective_usd + 1e-6
     assert small.bound_usd <= large.objective_usd + 1e-6
+
+
+@pytest.mark.usefixtures("short_proofs")
+def test_a_large_program_in_one_part_is_cut_finely_in_narrow_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same where nothing is small enough for the solver as a whole."""
+    name = "bug-031-waiting-by-the-hour"
+    problem, small = router.load(INSTANCES / f"{name}.yaml"), solved(name)
+    monkeypatch.setattr(optimise, "SMALL", 0)
+    monkeypatch.setattr(structure, "SMALL", 0)
+    monkeypatch.setattr(structure, "NARROW", 40)
+    large = router.solve(problem, options=SolveOptions(gap=1e-3))
+    assert large.ok
+    assert large.bound_usd <= small.objective_usd + 1e-6
+    assert small.bound_usd <= large.objective_usd * (1 + 1e-6)

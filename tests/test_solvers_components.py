@@ -12,7 +12,7 @@ from scipy import sparse
 
 from solvers import LinearProgram, Solution, SolveOptions, Stop, solve
 from solvers import components as taken_apart
-from solvers.components import parts, solve_parts
+from solvers.components import parts, solve_linear_parts, solve_parts
 
 EXACT = SolveOptions(gap=0.0, time_limit_s=None)
 
@@ -156,3 +156,24 @@ def test_parts_have_the_optimum_of_the_whole() -> None:
         assert (answer.stop is Stop.OPTIMAL) == (whole.stop is Stop.OPTIMAL)
         if whole.objective is not None:
             assert answer.objective == approx(whole.objective)
+
+
+def test_a_linear_program_has_the_same_prices_part_by_part() -> None:
+    """Three fleets of two machines each: half a unit of load goes by the token, at twice a machine a unit."""
+    whole = beside([fleet(3.0), fleet(4.0), fleet(5.0)])
+    fixed = whole.fix(whole.integer, [2.0, 2.0, 2.0])
+    apart = solve_linear_parts(fixed, parts(whole), lambda part, left: solve(part, "highs", left), EXACT)
+    assert apart.objective == approx((2 + 0.5 * 2) * (3.0 + 4.0 + 5.0))
+    assert apart.duals is not None
+    assert apart.duals.row == approx([6.0, 8.0, 10.0])
+    assert apart.duals.column == approx([-3.0, 0.0, -4.0, 0.0, -5.0, 0.0])
+    assert apart.bound == apart.objective
+
+
+def test_a_linear_program_says_which_part_has_no_point() -> None:
+    """A machine less, and no more than 1 by the token: half a unit of load goes nowhere."""
+    whole = beside([fleet(), replace(fleet(), col_upper=np.array([9.0, 1.0]))])
+    fixed = whole.fix(whole.integer, [2.0, 1.0])
+    apart = solve_linear_parts(fixed, parts(whole), lambda part, left: solve(part, "highs", left), EXACT)
+    assert apart.stop is Stop.INFEASIBLE
+    assert apart.point is None

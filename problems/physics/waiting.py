@@ -31,6 +31,7 @@ from problems.physics.regions import Margin, Piece, Scale, User, kinds_of, large
 from solvers.core.record import Record
 
 LARGEST_EXACT = 40  # counts up to here get a 0/1 column each
+INNER_LEVELS = 2  # times the most instances found: the inner side looks no farther
 MOST_LEVELS = 20_000  # of those columns in all; beyond, regions are for pools found short
 TOLERANCE = 1e-6
 NONE_BEYOND = Margin()
@@ -194,6 +195,8 @@ def _region(
     margin = margin._replace(load=(1.0 + margin.load) * (1.0 + spare) - 1.0)
     boots = bool(view.inst.fleets.start_h[view.inst.fleets.pool_fleet[at[0]]] > 0)
     concurrency = max(kind.outer.concurrency for kind in kinds_of(users))
+    if inner and cuts.levels and top > LARGEST_EXACT:  # a plan near what was found has no more
+        top = min(top, max(INNER_LEVELS * max(cuts.levels), LARGEST_EXACT + 1))
     scale = Scale(int(np.floor(top * concurrency + 1e-9)) if boots else top, boots)
     sides = (0, 1) if any(user.apart for user in users) else (0,)
     pieces = tuple(

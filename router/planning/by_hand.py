@@ -6,7 +6,8 @@
     3  the relaxation, with its whole numbers rounded up, and instances packed in hosts the largest first
 
 The first takes a moment, the others a linear program or two. Of a large program the relaxation is of few flows alone,
-those that cost least at first prices (solvers.first_prices), which also bound what any plan costs. The plan keeps
+those that cost least at first prices (solvers.first_prices), which also bound what any plan costs. What a relaxation
+rounds to waits too long, as a rule: where waiting is modelled it is for those who have no other plan. The plan keeps
 every promise; how good it is, the search that follows says.
 """
 
@@ -40,7 +41,8 @@ MANY, MOST = 1_500, 1_500_000  # whole columns and columns: where rounding part 
 def made_by_hand(encoded: Encoded, solver: str, options: SolveOptions, fixed: Fixed) -> Incumbent | None:
     """The cheapest such plan, and what is proven of any on the way; None where no way leads to one."""
     target, search, plans = fixed.applied(encoded), (solver, options), list[Incumbent]()
-    if int(target.program.integer.sum()) >= MANY and solver == "highs":
+    waits = any(cols.capacity.waits.any() for cols in target.columns)
+    if int(target.program.integer.sum()) >= MANY and solver == "highs" and not waits:
         rounded = _rounded_relaxation(target, search, fixed)
         if rounded is not None:
             return rounded
@@ -49,8 +51,7 @@ def made_by_hand(encoded: Encoded, solver: str, options: SolveOptions, fixed: Fi
     point = _by_the_token(target, solver, options)
     if point is not None and not short_of_capacity(target, point):
         plans.append(_plan(target, point, search))
-    # what a relaxation rounds to waits too long, as a rule: there it is for those who have no other plan
-    large = large and not (plans and any(cols.capacity.waits.any() for cols in target.columns))
+    large = large and not (plans and waits)
     if large:
         upper = _upper(target.program, prices.promising(FLOWS))
         some = replace(target, program=replace(target.program, col_upper=upper))

@@ -29,6 +29,7 @@ from router.planning.tighten import (
     Broken,
     CutsByScenario,
     cut_at,
+    cut_finely,
     cut_near,
     mixes_by_name,
     short_of_capacity,
@@ -112,6 +113,7 @@ class _ClosingIn:
         self.bound, self.rounds, self.idle, self.exact = outer.bound, 0, 0, False
         self.large = outer.encoded.program.n_columns > SMALL
         self.small_parts = self.large and small_parts(outer.encoded)
+        self.cut_short = False
         self.inner_s = 0.0  # what the inner side has taken
         self.inner_is_best = True  # no plan with less load than the outer side lets through was cheaper
 
@@ -126,11 +128,11 @@ class _ClosingIn:
                 self._take(self._inner(broken))
                 self.inner_is_best = self.best is not before
                 better = self.best is not None and self.best is not before
-                if better and self.best is not None and self.options.left_s > self.inner_s:
+                if better and self.best is not None and not self._short_of_time():
                     self._take(self._near(self.best))
             elif broken:
                 self._take(self._sparing(broken))
-            if self._met() or self.options.late:
+            if self._met() or self.options.late or self._short_of_time():
                 break
             gap = self._gap()
             outer = self._find(Regions(self.cuts), rough=self.large)
@@ -150,6 +152,11 @@ class _ClosingIn:
                 self.idle, self.exact = 0, True
         return self._end(broken)
 
+    def _short_of_time(self) -> bool:
+        """Whether one more plan of a large program would take longer than there is time for."""
+        self.cut_short |= self.large and self.options.left_s < self.inner_s
+        return self.cut_short
+
     def _cut(self, point: Incumbent, broken: Broken) -> None:
         self.cuts = cut_at(self.cuts, point.encoded, broken)
         fresh = cut_at({}, point.encoded, broken)
@@ -167,7 +174,8 @@ class _ClosingIn:
             Stop.TIME_LIMIT,
             Stop.EXHAUSTED,
         ):  # of the last program, within a share of the time
-            stop = Stop.OPTIMAL if self._met() else Stop.TIME_LIMIT if self.options.late else Stop.EXHAUSTED
+            late = self.options.late or self.cut_short
+            stop = Stop.OPTIMAL if self._met() else Stop.TIME_LIMIT if late else Stop.EXHAUSTED
         mixes = (
             mixes_by_name(self.instance, self.cuts.get(0, {})) if len(self.outer.encoded.views) == 1 else None
         )
@@ -202,15 +210,25 @@ class _ClosingIn:
         """The best plan near one of a large program; small ones come there by their rounds."""
         if not self.large:
             return None
-        regions = Regions(cut_near(plan.encoded, plan.point), inner=True)
         if self.small_parts:
+            regions = Regions(cut_near(plan.encoded, plan.point), inner=True)
             return self._find(regions, shut=unused_pools(plan.encoded, plan.point))
+        near = self._from(plan, cut_near(plan.encoded, plan.point), narrow=False)
+        if near is None or self._short_of_time():
+            return near
+        self._take(near)
+        best = self.best or near
+        return self._from(best, cut_finely(best.encoded, best.point), narrow=True)
+
+    def _from(self, plan: Incumbent, cuts: CutsByScenario, *, narrow: bool) -> Incumbent | None:
+        """A plan made better a window at a time, its regions cut so."""
+        regions = Regions(cuts, inner=True)
         staying = replace(self.fixed, columns=waiting_flows(plan.encoded, plan.point))
         same = self._find(regions, staying)
         if same is None:
             return None
         every = frozenset(range(self.instance.time.periods))
-        return self._find(regions, before=Before(same.integers, every))
+        return self._find(regions, before=Before(same.integers, every, narrow))
 
     def _sparing(self, broken: Broken) -> Incumbent | None:
         """The best plan of the outer side with less load in pools, by as much as the last point had too much."""

@@ -51,14 +51,19 @@ FOR_FUTURES = (
     0.25  # of the time limit, at most, for the proof of many futures: of a million columns it says little
 )
 ROUNDING = 5e-13  # relative: of the sums that the verifier works out again
+WAITING_S = (
+    90e-6  # the same of a large one where users wait: a row more for each pool, and trees hour by hour
+)
 TREE_S = 400e-6  # the same where there is a tree, which takes some of it too
 OWN = 1e-6  # relative: no more than this may lie between our bound and what the solver claims
 OWN_LOOSE = 1e-5  # where users wait or offers spill: what a plan is allowed there is worth more than 1e-6
 
 
-def proving_s(columns: int) -> float:
+def proving_s(encoded: Encoded) -> float:
     """Seconds that a search leaves for its proof and check."""
-    return columns * (TREE_S if columns <= HELD else WRITING_S)
+    columns = columns_without_arrivals(encoded)
+    waits = any(cols.capacity.waits.any() for cols in encoded.columns)
+    return columns * (TREE_S if columns <= HELD else WAITING_S if waits else WRITING_S)
 
 
 def with_proof(

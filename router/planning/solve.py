@@ -13,7 +13,6 @@ from problems.core.encode import Encoded, encode
 from router.errors import CertificateFailed, Infeasible, InputError, Issue, RouterError
 from router.normalise import normalise
 from router.plan.document import Insurance, Plan
-from router.planning.deferred.pooling import columns_without_arrivals
 from router.planning.flows.among_equals import decided_among_equals, undecided
 from router.planning.kinds import without_collections
 from router.planning.kinds.alike import Kinds, kinds_of
@@ -27,7 +26,7 @@ from router.schema import Generated, Problem
 from solvers import SolveOptions
 
 DEFAULT_SOLVER = "highs"
-HALF = 0.5
+MOST_SAVED = 0.6  # of the time, for what follows a search
 LISTED = 12  # scenarios named in a message
 
 
@@ -48,9 +47,9 @@ class Search:
         return replace(self, options=self.options.within(share))
 
     def saving(self, seconds: float) -> Search:
-        """The same, with so many of the seconds left kept for what follows, if they are at most half of them."""
+        """The same, with some of the seconds left kept for what follows, if that is `MOST_SAVED` of them at most."""
         left_s = self.options.left_s
-        kept = seconds if seconds <= HALF * left_s else 0.0
+        kept = seconds if seconds <= MOST_SAVED * left_s else 0.0
         return replace(self, options=self.options.within(most_s=left_s - kept))
 
     def best(self, encoded: Encoded, start: Floats | None = None, fixed: Decision | None = None) -> Incumbent:
@@ -106,7 +105,7 @@ def before_proof(encoded: Encoded, search: Search) -> Incumbent:
     that is no more than half of it. Raises as `optimise`.
     """
     search = search.begun()
-    best = search.saving(proving_s(columns_without_arrivals(encoded))).best(encoded)
+    best = search.saving(proving_s(encoded)).best(encoded)
     return replace(best, options=search.options)
 
 

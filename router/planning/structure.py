@@ -19,10 +19,11 @@ from solvers import LinearProgram, Solution, SolveOptions, Stop
 from solvers.components import parts, solve_parts
 from solvers.piecewise.holding import solve_holding
 from solvers.piecewise.solving import solve_pieces
-from solvers.windows import solve_windows
+from solvers.windows import COLUMNS, solve_windows
 
 SMALL = 3_000  # columns: below, the solver alone is as fast on a part
 MANY_INTEGERS = 1_500  # in one part: beyond, windows find better plans in the same time
+NARROW = 400  # columns of a narrow window, about
 FEWEST_PIECES = 50  # with whole columns
 LARGEST_PIECE, MOST_WHOLE = 1_500, 60  # columns: beyond, a tree of our own is not the means
 ALONE = 0.2  # of the time that is left: so long a program of few spanning columns is tried whole
@@ -34,10 +35,14 @@ Run = Callable[[LinearProgram, SolveOptions], Solution]
 
 @dataclass(frozen=True)
 class Before:
-    """A point found for the same columns, and the periods in which the program has changed since."""
+    """A point found for the same columns, and the periods in which the program has changed since.
+
+    narrow   in narrow windows: each is solved soon, for it is large where mixes are cut finely
+    """
 
     point: Floats
     changed: frozenset[int]
+    narrow: bool = False
 
 
 def solve_structured(
@@ -86,7 +91,7 @@ def _by_parts(
         point, changed = before.point[columns], before.changed & set(step[columns].tolist())
         if not changed:
             return Solution(Stop.OPTIMAL, point=point, objective=part.objective(point), bound=-np.inf)
-        return _one(part, step[columns], run, share, Before(point, changed))
+        return _one(part, step[columns], run, share, replace(before, point=point, changed=changed))
 
     return solve_parts(program, groups, solve_part, options, alike=before is None)
 
@@ -139,7 +144,8 @@ def _one(
     """A program in one piece: whole, what spans its periods first, or by windows where it has many integers."""
     if before is None and few_spanning(program, step):
         return _spanning_first(program, step, run, options)
-    if int(program.integer.sum()) <= MANY_INTEGERS or step.max(initial=0) < 1:
+    few = int(program.integer.sum()) <= MANY_INTEGERS and not (before is not None and before.narrow)
+    if few or step.max(initial=0) < 1:
         return run(program, options)
     if before is None:
         found = solve_windows(program, step, run, options)
@@ -147,4 +153,5 @@ def _one(
             return found
         whole = run(program, options)  # a window's failure says nothing of the whole
         return replace(whole, bound=max(whole.bound, found.bound))
-    return solve_windows(program, step, run, options, start=before.point, only=before.changed)
+    width = NARROW if before.narrow else COLUMNS
+    return solve_windows(program, step, run, options, start=before.point, only=before.changed, columns=width)

@@ -18,6 +18,7 @@ from problems.physics.waiting import AllCuts, Cuts, WaitingRecord, margin_of, us
 
 SAME = 1e-6  # relative: mixes nearer than this are one
 NEXT = 0.2  # of the way
+FINE = 16  # mixes all over
 FARTHEST = 1 << 40  # levels: no count that does is looked for beyond
 
 CutsByScenario = Mapping[int, AllCuts]
@@ -47,6 +48,25 @@ def cut_near(encoded: Encoded, point: Floats) -> CutsByScenario:
     """Regions cut at the mixes that a point has, and to both sides of them."""
     records = all_waiting(encoded, point)
     return cut_at(cut_at({}, encoded, records), encoded, records)
+
+
+def cut_finely(encoded: Encoded, point: Floats) -> CutsByScenario:
+    """The same, and at mixes all over what a pool may have: there may be a plan whose mixes are far from these."""
+    cuts = cut_near(encoded, point)
+    return {
+        s: {(q, t): own._replace(mixes=_all_over(encoded.views[s], q, own)) for (q, t), own in of.items()}
+        for s, of in cuts.items()
+    }
+
+
+def _all_over(view: View, pool: int, cuts: Cuts) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    users = users_of(view, np.flatnonzero(view.routes.pool == pool))
+    first, second = (
+        tuple(sorted({*cuts.mixes[side], *np.linspace(min(of), max(of), FINE + 2)[1:-1].tolist()}))
+        for side in (0, 1)
+        for of in [[shape(user, side) for user in users]]
+    )
+    return first, second
 
 
 def serving(encoded: Encoded, scenario: int, point: Floats) -> Floats:

@@ -24,7 +24,7 @@ from router.planning.decode import Decoded, decode
 from router.planning.deferred.pooling import solved_smaller
 from router.planning.infeasible import why_infeasible
 from router.planning.settlement import Settled, settle
-from router.planning.structure import Before, solve_structured
+from router.planning.structure import SMALL, Before, solve_structured
 from router.verification.base.audit import Audit
 from solvers import (
     LinearProgram,
@@ -40,6 +40,7 @@ from solvers import (
     get,
 )
 from solvers import solve as solve_program
+from solvers.components import parts, solve_linear_parts
 from solvers.forced import Forced, forced, gates
 
 TIGHT = 1e-9
@@ -279,10 +280,17 @@ def _flows(
     options: SolveOptions,
     basis: SimplexBasis | None = None,
 ) -> Solution:
-    """A linear program of the encoded one's rows and columns, from a basis of it, or of the smaller one."""
+    """A linear program of the encoded one's rows and columns, from a basis of it, or of the smaller one.
+
+    A large one whose whole columns share nothing is solved part by part.
+    """
 
     def solve(part: LinearProgram, share: SolveOptions, start: Floats | SimplexBasis | None) -> Solution:
         plain = part is program and start is None
+        if plain and part.n_columns > INTERIOR_POINT:
+            groups = parts(encoded.program)
+            if len(groups) > 1 and max(map(len, groups)) <= SMALL:
+                return solve_linear_parts(part, groups, lambda own, left: run(own, solver, left), share)
         return run(part, solver, _by_interior_point(part, solver, share) if plain else share, start)
 
     return solved_smaller(encoded, program, solve, options, basis)
