@@ -22,7 +22,7 @@ from solvers.strengthened import strengthened
 
 MANY = 1_500  # whole columns: with fewer a search of all at once is as good
 NODES = 100  # of the tree of a window
-FOR_WINDOWS = 0.85  # of the time; then flows are solved again
+FOR_WINDOWS = 0.9  # of the time; then flows are solved again
 
 
 def planned_over_time(encoded: Encoded, options: SolveOptions, held: Fixed) -> Incumbent | None:
@@ -46,16 +46,17 @@ def planned_over_time(encoded: Encoded, options: SolveOptions, held: Fixed) -> I
     def window(part: LinearProgram, share: SolveOptions, start: Floats) -> Solution:
         return run(part, "highs", replace(share, native={**share.native, "mip_max_nodes": NODES}), start)
 
-    point = rounded.point
+    # without cuts, so that the check's own bound, which has some of them, is no less
+    point, bound = rounded.point, rounded.bound
     if options.watch is not None:
-        options.watch(program.objective(point), relaxed.bound)
-    if not _reached(program.objective(point), relaxed.bound, options):
+        options.watch(program.objective(point), bound)
+    if not _reached(program.objective(point), bound, options):
         prices = relaxed.multipliers[: program.n_rows]
         point = bettered(program, step, point, prices, window, in_time)
     usd, whole = program.objective(point), pool.apart(point)
     if whole is None:
         return None
-    first = Solution(Stop.TIME_LIMIT, whole, usd, min(relaxed.bound, usd))
+    first = Solution(Stop.TIME_LIMIT, whole, usd, min(bound, usd))
     try:
         plan = finished(target, first, ("highs", options), held, 0.0)
     except RouterError:
@@ -63,8 +64,8 @@ def planned_over_time(encoded: Encoded, options: SolveOptions, held: Fixed) -> I
     if short_of_capacity(plan.encoded, plan.point):
         return None
     stop = Stop.TIME_LIMIT if in_time.late else Stop.EXHAUSTED
-    stop = Stop.OPTIMAL if _reached(plan.objective_usd, relaxed.bound, options) else stop
-    return replace(plan, stop=stop, bound=min(relaxed.bound, plan.objective_usd))
+    stop = Stop.OPTIMAL if _reached(plan.objective_usd, bound, options) else stop
+    return replace(plan, stop=stop, bound=min(bound, plan.objective_usd))
 
 
 def _reached(usd: float, bound: float, options: SolveOptions) -> bool:
