@@ -23,7 +23,7 @@ from router.plan.document import TABLES, Plan
 from router.plan.file import read_plan
 from router.schema import Problem
 from router.verification import Verification
-from router.verification.streaming import needs_all_rows, verify_by_blocks, verify_tables
+from router.verification.blocks.streaming import needs_all_rows, verify_by_blocks, verify_tables
 
 HOURS, BLOCK = 31, 7
 BY_BLOCK = ("routes", "instances", "quotas")

@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 from router.errors import InputError, Issue
 from router.output import is_plain, write_text, written_bytes
 from router.plan.document import Plan
-from router.plan.proof import ProofCase, ProofFile, ProofPart, parts_json
+from router.plan.proof import ProofCase, ProofFile, ProofPart, parts_json, stored_parts
 from router.plan.rows import InstanceRow, QuotaRow, RouteRow, TableFile
 from router.schema.regular import check_regular
 
@@ -75,6 +75,10 @@ def with_proof_beside(plan: Plan, path: str | Path) -> Plan:
     """
     if plan.proof is None or plan.proof.beside is None:
         return plan
+    if plan.proof.blocks is not None:
+        # beside tables they are read as they are needed
+        parts = () if plan.tables is not None else tuple(stored_parts(path, plan.proof.beside))
+        return replace(plan, proof=replace(plan.proof, parts=parts))
     file = Path(path).with_name(Path(plan.proof.beside.name).name)
     check_regular(file)
     try:

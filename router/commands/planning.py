@@ -24,6 +24,8 @@ from router.commands.terminal import answer, progress, remark
 if TYPE_CHECKING:
     from problems.core.encode import Encoded
     from router.planning.two_steps import Incumbent
+    from router.schema import Problem
+    from solvers import SolveOptions
 
 
 @click.command(short_help="The plan of least cost, verified.")
@@ -46,7 +48,8 @@ def solve(
     """Find the plan of least cost that keeps every promise, and check it independently.
 
     With -o the plan is written as JSON, for `router verify`, `report` and `diff`. With --parquet its tables by
-    period stand beside it: plan.routes.parquet, plan.instances.parquet and plan.quotas.parquet.
+    period stand beside it: plan.routes.parquet, plan.instances.parquet and plan.quotas.parquet. What is too large
+    for one program is then planned a day at a time, where nothing but contracts and fees reaches across periods.
     """
     from dataclasses import replace
 
@@ -56,6 +59,16 @@ def solve(
     if parquet:
         check_parquet(output)
     options, parts = search.begun(log=verbose), dict[str, float]()
+    if parquet and output is not None:
+        from router.planning.blocks.planning import is_large
+
+        problem = problem_of(file)
+        if (
+            scenario is None
+            and is_large(problem)
+            and _planned_by_blocks(problem, search, options, output, machine)
+        ):
+            return
     with progress("planning", lambda: options.left_s) as doing:
 
         def encoded(program: Encoded) -> None:
@@ -72,6 +85,33 @@ def solve(
     if verbose:
         remark(", ".join(f"{part}: {seconds:.2f} s" for part, seconds in parts.items()))
     answer(plan, lambda: plan_report(plan), machine, output, "plan", parquet=parquet)
+
+
+def _planned_by_blocks(
+    problem: Problem, search: SearchFlags, options: SolveOptions, output: str, machine: bool
+) -> bool:
+    """Whether the plan of many periods was made and written by blocks; says why not."""
+    from dataclasses import replace
+
+    from router.planning.blocks.planning import plan_by_blocks, undividable
+    from router.planning.solve import Search
+    from router.planning.workers import start_workers
+    from router.reports.plan import plan_report
+
+    asked = Search(search.solver, replace(options, threads=1))
+    why = undividable(problem, asked)
+    if why is not None:
+        remark(f"Planned as one program, for {why}.")
+        return False
+    with (
+        progress("planning", lambda: options.left_s) as doing,
+        start_workers("loky", search.threads) as workers,
+    ):
+        plan = plan_by_blocks(problem, asked, output, workers, doing)
+    beside = ", ".join(table.name for table in (plan.tables or {}).values())
+    remark(f"plan written to {output}, beside it {beside} and its proof")
+    answer(plan, lambda: plan_report(plan), machine, delivered=True)
+    return True
 
 
 @click.command(short_help="Every offer alone, side by side.")

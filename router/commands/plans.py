@@ -49,7 +49,7 @@ def verify(file: str, plan: str, machine: bool) -> int:
         if stated.tables is None:
             verdict = check(problem, stated)
         else:
-            from router.verification.streaming import verify_tables
+            from router.verification.blocks.streaming import verify_tables
 
             verdict = verify_tables(problem, stated, plan)
     answer(verdict, lambda: verification_report(verdict, f"{plan} for {file}"), machine)

@@ -125,8 +125,14 @@ class MinuteDemand:
         return known
 
 
-def minute_demand(problem: Problem, inst: Instance) -> MinuteDemand:
+type Arrivals = dict[tuple[str, int], Floats]
+"""What was drawn, by name and level."""
+
+
+def minute_demand(problem: Problem, inst: Instance, arrived: Arrivals | None = None) -> MinuteDemand:
     """The demand by the minute of a problem as its file states it (traces unread), in the terms of its instance.
+
+    arrived   what was drawn before, for workloads of the same names that arrive alike; more is added to it
 
     Deterministic; the same for every scenario but for its amount. Raises InputError where a trace cannot be read.
     """
@@ -145,4 +151,5 @@ def minute_demand(problem: Problem, inst: Instance) -> MinuteDemand:
         name not in recorded and not moves for name, moves in zip(loads.file_names, loads.moves, strict=True)
     )
     times = math.ceil(DRAWN / span) if drawn else 1
-    return MinuteDemand(inst, span, recorded, span * times if recorded else DRAWN)
+    number = span * times if recorded else DRAWN
+    return MinuteDemand(inst, span, recorded, number, {} if arrived is None else arrived)

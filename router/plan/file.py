@@ -51,17 +51,23 @@ def read_plan(path: str | Path, problem: Problem | None = None, *, apart: bool =
 
 def with_rows(plan: Plan, path: str | Path) -> Plan:
     """The plan of a file with the rows of its tables. Raises InputError."""
-    from router.plan.tables import BESIDE, TableReader  # here: most plans stand in one file
+    from router.plan.tables import TableReader  # here: most plans stand in one file
 
+    check_tables(plan, path)
     rows: dict[str, Any] = {}
     for table, stated in (plan.tables or {}).items():
-        if table not in BESIDE or getattr(plan, table):
-            rule = (
-                "is not a table that stands beside a plan"
-                if table not in BESIDE
-                else "stands in the plan itself too"
-            )
-            raise InputError(Issue(("tables", table), rule, file=str(path)))
         with TableReader(path, table, stated) as reader:
             rows[table] = tuple(reader.rows())
     return replace(plan, tables=None, **rows)
+
+
+def check_tables(plan: Plan, path: str | Path) -> None:
+    """Its tables are such as may stand beside it, and no row of one stands in it too. Raises InputError."""
+    from router.plan.tables import BESIDE
+
+    for table in plan.tables or {}:
+        rule = None if table in BESIDE else "is not a table that stands beside a plan"
+        if rule is None and getattr(plan, table):
+            rule = "stands in the plan itself too"
+        if rule is not None:
+            raise InputError(Issue(("tables", table), rule, file=str(path)))

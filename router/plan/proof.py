@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import gzip
+import json
+import zlib
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
+from pathlib import Path
 from typing import Literal
 
-from router.plan.values import Interval, Number, Whole, record, stated, to_json
+from pydantic import TypeAdapter
+
+from router.errors import InputError, Issue
+from router.plan.values import Interval, Number, Whole, plain, record, stated, to_json
+from router.schema.regular import check_regular
 
 type Multipliers = Mapping[str, Number]
 
@@ -47,10 +55,20 @@ class ProofCase:
 
 @record
 class ProofFile:
-    """Where the parts of a large proof are: beside the plan, as gzipped JSON."""
+    """Where the parts of a large proof are: beside the plan, as gzipped JSON; of one by blocks a part a line."""
 
     name: str = stated("Name of the file, in the folder of the plan")
-    sha256: str = stated("Hash of the parts as JSON")
+    sha256: str = stated("Hash of what is in it, unpacked")
+
+
+@record
+class ProofBlocks:
+    """How a problem falls apart into blocks of periods, each bounded by itself."""
+
+    periods: Whole = stated("Periods of a block; the last may have fewer")
+    shares: Multipliers = stated(
+        "Of each contract: part of its minimum that a block which uses it pays by its hours; its rates are so much less"
+    )
 
 
 @record
@@ -85,9 +103,42 @@ class Proof:
     beside: ProofFile | None = stated(
         "Of a proof of more than 1 MB: where its parts, or cases, are", default=None
     )
+    blocks: ProofBlocks | None = stated(
+        "Of a proof by blocks of periods: parts stand in order, and their names count periods from the block's first",
+        default=None,
+    )
 
 
 def parts_json(proof: Proof) -> tuple[str, str]:
     """The parts, or the cases, as JSON, and the hash of that."""
     text = to_json(proof.parts if proof.cases is None else proof.cases)
     return text, sha256(text.encode()).hexdigest()
+
+
+def part_line(part: ProofPart) -> str:
+    """A part of a proof by blocks, on a line of its own."""
+    return json.dumps(plain(part), sort_keys=True, separators=(",", ":"), allow_nan=False) + "\n"
+
+
+def stored_parts(plan: str | Path, beside: ProofFile) -> Iterator[ProofPart]:
+    """Parts of a proof by blocks that lie beside a plan, one by one. Raises InputError, at the end for another hash."""
+    file, digest = Path(plan).with_name(Path(beside.name).name), sha256()
+    check_regular(file)
+    reader = TypeAdapter(ProofPart)
+    try:
+        with gzip.open(file, "rb") as lines:
+            for line in lines:
+                digest.update(line)
+                yield reader.validate_json(line)
+    except (EOFError, gzip.BadGzipFile, zlib.error, ValueError) as error:
+        rule = "is damaged: it is not the gzipped parts of a proof"
+        raise InputError(Issue((), rule, file=str(file))) from error
+    except OSError as error:
+        hint = f"it holds the proof of {plan}; keep both together"
+        raise InputError(
+            Issue((), f"cannot be read: {error.strerror or error}", None, hint, str(file))
+        ) from error
+    if digest.hexdigest() != beside.sha256:
+        raise InputError(
+            Issue((), "is not the one that the plan was written with: its hash is another", file=str(file))
+        )

@@ -24,7 +24,7 @@ from router.verification import (
 )
 from router.verification.base.audit import Audit
 from router.verification.base.ledger import Ledger
-from router.verification.bound import proof
+from router.verification.blocks import proof
 from router.verification.sizing import check_sizing
 
 
@@ -32,7 +32,7 @@ class CheckEntry(NamedTuple):
     """A name that stays, a function of the audit and its own ledger, and the families of constraints it looks at again.
 
     Without a family it is about what a plan states besides: no row of the program answers for it. `spans`: it looks at
-    the horizon as a whole, and at rows by period in their sums alone; all others look at periods (see `streaming`).
+    the horizon as a whole, and at rows by period in their sums alone; all others look at periods (see `blocks`).
     """
 
     name: str

@@ -16,7 +16,8 @@ import csv
 import math
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -24,7 +25,7 @@ import numpy.typing as npt
 
 from router.loading.fingerprint import trace_path
 from router.schema import Problem, Workload
-from router.verification.base.audit import Audit
+from router.verification.base.audit import GAPS, Audit
 from router.verification.base.ledger import Ledger
 from router.verification.base.parts import answered_name, stated_name
 from router.verification.base.records import File, TraceRow, Unreadable, read_file
@@ -51,7 +52,7 @@ class Minutes:
     started: Problem
     recorded: Mapping[str, Mapping[int, dict[int, float]]]
     number: int
-    _gaps: dict[tuple[str, int], Shape] = field(default_factory=dict)
+    drawn: Any = field(default_factory=dict)
 
     @property
     def span(self) -> int:
@@ -120,15 +121,16 @@ class Minutes:
         return shape
 
     def _ends(self, name: str, level: int, groups: int, cv: float) -> Shape:
-        known = self._gaps.get((name, level))
+        known = self.drawn.get((name, level))
         if known is None or len(known) < groups:
             gaps = np.ones(2 * groups)
             if cv > 1e-6:
                 rng = np.random.RandomState([SEED, zlib.crc32(name.encode()), level])
                 gaps = rng.standard_gamma(2**level / cv**2, 2 * groups) / (2**level / cv**2)
             gaps[0] = max(gaps[0], 1e-300)
-            known = self._gaps[name, level] = np.cumsum(gaps)
-        return known
+            known = self.drawn[name, level] = np.cumsum(gaps)
+        ends: Shape = known
+        return ends
 
 
 def span_of(problem: Problem) -> int:
@@ -157,6 +159,9 @@ def minutes_of(stated: Problem, started: Problem) -> Minutes:
 def stated_minutes(ledger: Ledger, audit: Audit) -> Minutes | None:
     """Those that the plan says it was made with; None where it does not say, or was kept without its records."""
     stated, minutes = audit.plan.minutes, minutes_of(audit.problem, audit.case.problem)
+    minutes = replace(
+        minutes, drawn=audit.written.setdefault(GAPS, minutes.drawn)
+    )  # by name: of every block alike
     if stated is None or stated.seed != SEED:
         ledger.fault("minutes: where they are from is not stated, or of another seed")
         return None

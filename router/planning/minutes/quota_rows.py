@@ -19,7 +19,7 @@ from problems.core.arrays import Floats
 from problems.core.instance import Instance
 from problems.core.supply import QUOTA_KINDS, SHARED
 from problems.core.view import View
-from router.normalise.minutes import SEED, MinuteDemand, minute_demand
+from router.normalise.minutes import SEED, Arrivals, MinuteDemand, minute_demand
 from router.plan.rows import MinuteSource, QuotaRow, RouteRow
 from router.schema import Offer, Problem, Workload
 
@@ -27,18 +27,19 @@ ABOVE = 1.0 + 1e-9  # a cap is passed by more than rounding
 
 
 def quota_rows(
-    problem: Problem, views: Iterable[View], routes: Sequence[RouteRow]
+    problem: Problem, views: Iterable[View], routes: Sequence[RouteRow], arrived: Arrivals | None = None
 ) -> tuple[tuple[QuotaRow, ...] | None, MinuteSource | None]:
     """A row for each cap by the minute and period in which it counts anything, and where the minutes are from.
 
     `views` are of the futures that the routes are of. Nothing where no cap is by the minute and no offer spills; rows
-    are of caps that do not refuse. Raises InputError where a trace cannot be read.
+    are of caps that do not refuse. `arrived`: what was drawn before, see `minute_demand`. Raises InputError where a
+    trace cannot be read.
     """
     views = list(views)
     caps = list(_caps(views[0].inst)) if views else []
     if not caps and not (views and views[0].inst.spilling is not None):
         return None, None
-    minutes, rows = minute_demand(problem, views[0].inst), list[QuotaRow]()
+    minutes, rows = minute_demand(problem, views[0].inst, arrived), list[QuotaRow]()
     source = MinuteSource(SEED, minutes.minutes, tuple(minutes.recorded))
     if not caps:
         return None, source

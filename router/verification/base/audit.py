@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from router.plan.document import Plan
+from router.plan.proof import ProofPart
 from router.schema import Problem
 from router.verification.base.bills import Bill, BillKey, bills_of
 from router.verification.base.case import Case, Future, futures_of, of_halves_too
@@ -27,6 +30,9 @@ from router.verification.base.parts import (
 from router.verification.base.pools import Loads, Pool, PoolKey, loads_of, pools_of
 from router.verification.base.rows import rows_of
 
+GAPS = "gaps"
+"""Of what is written: gaps between requests, as drawn by workload."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Audit:
@@ -38,16 +44,18 @@ class Audit:
     before     of another plan of the same problem: what is of the problem alone is not worked out again
     written    what was written of the problem, for the audit of the next plan
     whole      the problem before like workloads were taken together; None: none were
-    sums       what rows come to that were read before, and that the plan is without; see `streaming`
+    sums       what rows come to that were read before, and that the plan is without; see `blocks`
+    parts      of a proof by blocks that lie beside the plan, read one by one
     """
 
     problem: Problem
     plan: Plan
     ledgers: Ledgers = field(default_factory=Ledgers)
     before: Audit | None = None
-    written: dict[str, object] = field(default_factory=dict)
+    written: dict[str, Any] = field(default_factory=dict)
     whole: Problem | None = None
     sums: Sums = NO_SUMS
+    parts: Callable[[], Iterable[ProofPart]] | None = None
 
     @cached_property
     def alike(self) -> Audit | None:

@@ -173,11 +173,8 @@ def _of_parts(case: str, parts: tuple[ProofPart, ...], bounds: list[float]) -> l
     return [(f"{case}parts[{i}]", part.bound_usd, bound) for i, (part, bound) in pairs]
 
 
-def check_proof(audit: Audit, ledger: Ledger) -> None:
+def check_of_whole(audit: Audit, stated: Proof, ledger: Ledger) -> None:
     """The bound of a proof is no higher than what its multipliers prove, and the plan's own is no higher than that."""
-    stated: Proof | None = audit.plan.proof
-    if stated is None:
-        return
     if stated.beside is not None and parts_json(stated)[1] != stated.beside.sha256:
         ledger.fault("proof:", stated.beside.name, "is not the one that the plan was written with")
         return
@@ -187,7 +184,7 @@ def check_proof(audit: Audit, ledger: Ledger) -> None:
     if model is None:
         ledger.fault("proof: the problem calls two things by one name")
         return
-    slack = RELATIVE * max(abs(audit.plan.objective_usd), abs(stated.bound_usd), 1e-3)
+    slack = slack_of(audit, stated)
     try:
         each, total = _each(model, stated)
     except Unproven as error:
@@ -195,6 +192,16 @@ def check_proof(audit: Audit, ledger: Ledger) -> None:
         return
     for name, said, bound in each:
         ledger.require(said <= bound + slack, f"proof.{name}: bound_usd is {said!r}, proven is {bound!r}")
+    check_total(audit, stated, total, slack, ledger)
+
+
+def slack_of(audit: Audit, stated: Proof) -> float:
+    """USD by which bounds may be stated above what is worked out here."""
+    return RELATIVE * max(abs(audit.plan.objective_usd), abs(stated.bound_usd), 1e-3)
+
+
+def check_total(audit: Audit, stated: Proof, total: float, slack: float, ledger: Ledger) -> None:
+    """The bound stated is no higher than what is proven, which is no more than the plan costs."""
     ledger.require(
         stated.bound_usd <= total + slack, f"proof.bound_usd is {stated.bound_usd!r}, proven is {total!r}"
     )

@@ -1,37 +1,33 @@
-"""A plan whose rows are read a block of periods at a time: the same checks, in memory for one block.
-
-    blocks   a block of periods as a problem and a plan of its own, without contracts and fees
-    sums     what its rows add to what the horizon is judged by: use of commitments, money, who carries anything
-    bound    a proof whose parts are of such blocks
-
-Every check but those that span the horizon looks at each block, as at a plan for a problem of so many periods; those
-that span it look at the plan without its rows and at the sums. That is all there is to check where nothing else of the
-problem reaches across periods (`plan.across`).
-"""
+"""A plan whose rows are read a block of periods at a time: the same checks, in memory for one block."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from router.plan.across import reaches_across
 from router.plan.document import Plan
-from router.plan.file import with_rows
+from router.plan.file import check_tables, with_rows
+from router.plan.proof import ProofPart, stored_parts
 from router.plan.rows import UnservedRow
 from router.plan.start import as_planned
 from router.plan.tables import TableReader
 from router.schema import Problem
 from router.verification import verify
-from router.verification.base.audit import Audit
+from router.verification.base.audit import GAPS, Audit
 from router.verification.base.bills import Use, use_of
 from router.verification.base.costs import Sums
 from router.verification.base.ledger import Ledger, Ledgers, Verification
+from router.verification.blocks.cut import Block, BlockAudit, blocks_of, plan_of_block, problem_of_block
 from router.verification.checks import CHECKS
-from router.verification.streaming.blocks import Block, BlockAudit, blocks_of, plan_of_block, problem_of_block
+
+MOST_KEPT = 40_000_000
+"""Gaps between requests that are kept from block to block, over all workloads: 320 MB."""
 
 PERIODS = 24
 """Of a block, where nobody says how many."""
@@ -70,6 +66,7 @@ def verify_tables(problem: Problem, plan: Plan, path: str | Path) -> Verificatio
     Raises InputError for tables that are not those of the plan.
     """
     stated, periods = plan.tables or {}, PERIODS
+    check_tables(plan, path)
     by_block = {"routes", "instances"} <= set(stated) <= set(BY_BLOCK)
     if not by_block or needs_all_rows(problem, plan) is not None:
         return verify(problem, with_rows(plan, path))
@@ -78,16 +75,26 @@ def verify_tables(problem: Problem, plan: Plan, path: str | Path) -> Verificatio
             name: opened.enter_context(TableReader(path, name, table)) for name, table in stated.items()
         }
         blocks = {name: reader.blocks(periods) for name, reader in readers.items()}
-        return verify_by_blocks(problem, plan, blocks, periods)
+        parts = None
+        if plan.proof is not None and plan.proof.beside is not None and not plan.proof.parts:
+            parts = partial(stored_parts, path, plan.proof.beside)
+        return verify_by_blocks(problem, plan, blocks, periods, parts)
 
 
 def verify_by_blocks(
-    problem: Problem, plan: Plan, tables: Mapping[str, Blocks[Any]], periods: int = PERIODS
+    problem: Problem,
+    plan: Plan,
+    tables: Mapping[str, Blocks[Any]],
+    periods: int = PERIODS,
+    parts: Callable[[], Iterable[ProofPart]] | None = None,
 ) -> Verification:
-    """As `verify`, of a plan whose tables by period come by blocks of so many periods; see `needs_all_rows`."""
+    """As `verify`, of a plan whose tables by period come by blocks of so many periods; see `needs_all_rows`.
+
+    parts   of its proof by blocks, where they are not in the plan
+    """
     ledgers, sums = Ledgers(), Sums()
     bare = replace(plan, routes=(), instances=(), unserved=(), tables=None)
-    whole = Audit(as_planned(problem, plan), bare, ledgers, sums=sums)
+    whole = Audit(as_planned(problem, plan), bare, ledgers, sums=sums, parts=parts)
     unserved = _by_block(plan.unserved, periods)
     rows = {name: _RowBlocks(name, blocks) for name, blocks in tables.items()}
     paid: dict[tuple[str, str | None], float] = {}
@@ -98,11 +105,15 @@ def verify_by_blocks(
         }
         here["unserved"] = unserved.pop(block.number, ())
         stated, paid = _started(plan_of_block(plan, block, whole.case.period_h, here), paid, own["starts"])
-        audit = BlockAudit(problem_of_block(whole.case.problem, block), stated, own, of=whole)
+        audit = BlockAudit(
+            problem_of_block(whole.case.problem, block), stated, own, written=whole.written, of=whole
+        )
         for check in CHECKS:
             if not check.spans:
                 check.look(audit, own[check.name])
         _add(sums, audit, whole, block)
+        if sum(map(len, whole.written.get(GAPS, {}).values())) > MOST_KEPT:
+            whole.written.pop(GAPS)
         _take_over(ledgers, own, block)
     for table in rows.values():
         table.end(ledgers["fields"])

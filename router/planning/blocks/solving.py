@@ -1,0 +1,163 @@
+"""A block of periods: its rows, what they come to, and a bound of it. In any process: it hangs on the task alone."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from problems.core.encode import Encoded
+from router.errors import NoPlanInTime
+from router.normalise.minutes import Arrivals
+from router.plan.proof import ProofPart
+from router.plan.rows import InstanceRow, MinuteSource, QuotaRow, RouteRow, UnservedRow
+from router.planning.kinds import without_collections
+from router.planning.minutes.quota_rows import quota_rows
+from router.planning.proofs.scaled import ScaledRelaxation, parts_by_name
+from router.planning.proving import searched_by
+from router.planning.publish import draft
+from router.planning.solve import encode_problem
+from router.planning.two_steps import Fixed, Incumbent, finished, run
+from router.schema import Problem
+from router.verification import audit_of
+from router.verification.bound import relaxation_of
+from router.verification.bound.proof import Unproven, proven_parts
+from solvers import LinearProgram, Solution, SolveOptions, SolversError
+from solvers.components import parts, solve_parts
+from solvers.rounded import solve_rounded
+
+
+@dataclass(frozen=True)
+class BlockTask:
+    """What a block is solved from.
+
+    first      its first period
+    own        its problem, without contracts and fees, shut offers denied
+    bounded    the same as it is bounded, see `verification.blocks.proof`
+    weights    what a dollar of use costs, by offer with a contract
+    most_usd   no less than the plan of the whole costs
+    """
+
+    first: int
+    own: Problem
+    bounded: Problem
+    weights: dict[str, float]
+    options: SolveOptions
+    most_usd: float
+
+
+@dataclass(frozen=True)
+class BlockAnswer:
+    """Periods of rows are those of the horizon; what starts with the first counts as if nothing ran before.
+
+    lines    USD by offer and kind, use of contracts left out
+    used     tokens and USD of contracts, by offer and period
+    """
+
+    routes: list[RouteRow]
+    instances: list[InstanceRow]
+    unserved: list[UnservedRow]
+    quotas: list[QuotaRow] | None
+    minutes: MinuteSource | None
+    lines: dict[tuple[str | None, str], float]
+    used: dict[tuple[str, int], tuple[float, float]]
+    parts: list[ProofPart]
+    bound_usd: float
+
+
+_arrived: Arrivals = {}
+"""Gaps drawn for one block serve the next: they hang on names and volumes alone."""
+
+MOST_KEPT = 40_000_000
+"""Of them, over all workloads: 320 MB; then they are drawn anew."""
+
+
+def solved_block(task: BlockTask) -> BlockAnswer:
+    """Raises as `optimise`."""
+    with without_collections():
+        return _solved(task)
+
+
+def _solved(task: BlockTask) -> BlockAnswer:
+    encoded = encode_problem(task.own)
+    best = _searched(encoded, task)
+    decoded = best.decoded
+    if sum(map(len, _arrived.values())) > MOST_KEPT:
+        _arrived.clear()
+    quotas, minutes = quota_rows(task.own, encoded.views, decoded.routes, _arrived)
+    proof, bound = _proven(task, best)
+    return BlockAnswer(
+        [replace(row, period=row.period + task.first) for row in decoded.routes],
+        [replace(row, period=row.period + task.first) for row in decoded.instances],
+        [replace(row, period=row.period + task.first) for row in decoded.unserved],
+        None if quotas is None else [replace(row, period=row.period + task.first) for row in quotas],
+        minutes,
+        {
+            (line.offer, line.kind): line.usd
+            for line in decoded.cost_lines
+            if not (line.kind == "tokens" and line.offer in task.weights)
+        },
+        _used(encoded, best, task),
+        proof,
+        bound,
+    )
+
+
+def _searched(encoded: Encoded, task: BlockTask) -> Incumbent:
+    """Period by period where it falls apart so, each rounded from its relaxation; use of contracts at its weight."""
+    names, flow = encoded.instance.offers.names, encoded.columns[0].flow
+    weight = np.array([task.weights.get(name, 1.0) for name in names])
+    cost = encoded.program.cost.copy()
+    cost[flow] *= weight[_offer_of_flow(encoded)]
+    program = encoded.program.with_cost(cost, encoded.program.offset)
+    options = replace(task.options, watch=None)
+
+    def solve(part: LinearProgram, _: object, share: SolveOptions) -> Solution:
+        rounded = solve_rounded(part, share) if part.is_mip else None
+        return run(part, "highs", share) if rounded is None else rounded
+
+    first = solve_parts(program, parts(program), solve, options)
+    if first.point is None and options.late:
+        raise NoPlanInTime("no plan of all blocks was found within the limit; a longer --time-limit may help")
+    return finished(replace(encoded, program=program), first, ("highs", options), Fixed(), 0.0)
+
+
+def _offer_of_flow(encoded: Encoded) -> np.ndarray:
+    view = encoded.views[0]
+    return np.asarray(view.routes.offer[view.flows.route])
+
+
+def _used(encoded: Encoded, best: Incumbent, task: BlockTask) -> dict[tuple[str, int], tuple[float, float]]:
+    """Tokens and USD at contract rates."""
+    view, flow, names = encoded.views[0], encoded.columns[0].flow, encoded.instance.offers.names
+    point, offer = best.decoded.settled.point, _offer_of_flow(encoded)
+    usd: dict[tuple[str, int], float] = defaultdict(float)
+    tokens: dict[tuple[str, int], float] = defaultdict(float)
+    contracted = np.isin(offer, [o for o, name in enumerate(names) if name in task.weights])
+    for f in np.flatnonzero(contracted & (point[flow] > 0)).tolist():
+        at = names[offer[f]], task.first + int(view.flows.period[f])
+        usd[at] += float(encoded.program.cost[flow[f]] * point[flow[f]])
+    for row in best.decoded.routes:
+        if row.offer in task.weights:
+            tokens[row.offer, task.first + row.period] += row.tokens
+    return {at: (tokens[at], usd[at]) for at in tokens}
+
+
+def _proven(task: BlockTask, best: Incumbent) -> tuple[list[ProofPart], float]:
+    """Parts, with the periods of the block, and what they prove of it together; none where no plan is so cheap."""
+    plan = draft(task.bounded, best.encoded.instance.time, best.decoded)
+    audit = audit_of(task.bounded, replace(plan, objective_usd=task.most_usd))
+    relaxation = relaxation_of(audit)
+    if relaxation is None:
+        return [], 0.0
+    model = ScaledRelaxation.of(relaxation)
+    try:
+        searched = searched_by(model, replace(task.options, watch=None), None, 0.0)
+        named = parts_by_name(model, searched.parts)
+        bounds, total = proven_parts(relaxation, named)
+    except (SolversError, Unproven):
+        return [], 0.0
+    span = (task.first, task.first + task.own.horizon.periods - 1)
+    stated = [replace(part, bound_usd=usd, periods=span) for part, usd in zip(named, bounds, strict=True)]
+    return stated, total
