@@ -140,7 +140,8 @@ def test_cases_are_read_again_and_held_to(tmp_path: Path, monkeypatch: MonkeyPat
     least = min(range(len(proof.cases)), key=lambda i: proof.cases[i].bound_usd)  # type: ignore[index]
     case = proof.cases[least]
     others = (*proof.cases[:least], *proof.cases[least + 1 :])
-    part = case.parts[0]
+    parts = sorted(case.parts, key=lambda part: -part.bound_usd)  # the dearest first
+    part = parts[0]
     cheap = {name: 1.3 * price for name, price in (case.prices or {}).items()}
     lies = [
         replace(proof, cases=others),
@@ -150,10 +151,10 @@ def test_cases_are_read_again_and_held_to(tmp_path: Path, monkeypatch: MonkeyPat
             proof,
             cases=(
                 *others,
-                replace(case, parts=(replace(part, bound_usd=part.bound_usd + 1.0), *case.parts[1:])),
+                replace(case, parts=(replace(part, bound_usd=part.bound_usd + 1.0), *parts[1:])),
             ),
         ),
-        replace(proof, cases=(*others, replace(case, parts=case.parts[1:]))),
+        replace(proof, cases=(*others, replace(case, parts=tuple(parts[1:])))),
         replace(proof, bound_usd=1.01 * proof.bound_usd),
         replace(proof, parts=case.parts),
         replace(proof, prices={}, cases=others),

@@ -108,7 +108,7 @@ def with_proof(
                 parts, prices, cases = _of_large(model, encoded, incumbent, max(options.gap, near))
             else:
                 parts = parts_apart(model, groups, _integers(incumbent), options, max(options.gap, near))
-        if not parts and not cases:
+        if not parts:
             enough = _enough(model, start, incumbent.decoded.objective_usd, near)
             searched = searched_by(model, options, start, EFFORT if small else 0.0, enough)
             parts = parts_by_name(model, searched.parts)
@@ -125,7 +125,8 @@ def with_proof(
         incumbent = better.saying(audit=audit)
         relaxation.limited(incumbent.decoded.objective_usd)
     value = incumbent.decoded.objective_usd
-    proof = stated_proof(relaxation, parts, value, prices, cases)
+    proof = None if cases is None else stated_proof(relaxation, (), value, None, cases)
+    proof = proof or stated_proof(relaxation, parts, value, prices)
     if proof is None:
         return incumbent, None
     proof = replace(proof, mixes=mixes, minutes=rows_of_use(minutes, proof))
@@ -223,7 +224,7 @@ def _of_large(
     if by_pieces is not None:
         return *by_pieces, None
     cases = cases_of(model, encoded, answer, usd, enough, options.within(FOR_CASES))
-    return ((), None, cases) if cases else (strengthened_parts(model, answer), None, None)
+    return strengthened_parts(model, answer), None, cases
 
 
 def _with_cuts(

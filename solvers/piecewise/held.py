@@ -35,6 +35,7 @@ type Ints = NDArray[np.int64]
 WHOLE = 1e-6
 SAME = 1e-7  # relative: a bound that has moved by less has not
 MOST_NODES = 400
+TOGETHER = (2, 4, 8)  # neighbouring pieces: what hangs them together is then kept in part, not priced
 MOST_PRICED = 80  # nodes that pieces are looked at in
 
 
@@ -42,7 +43,7 @@ class HeldLeaf(Record):
     """Ranges of what spans, and what bounds every point there.
 
     lower, upper   (k,) of the whole columns that span
-    program        the program within these ranges
+    program        the program within these ranges, or within those of the node that bounds them
     answer         its relaxation with strong rows: the bound, where there are no pieces
     rounds         pieces, and prices that prove the bound; None: the relaxation is enough
     """
@@ -77,7 +78,7 @@ class HeldTree:
     """A tree over the whole columns that span pieces.
 
     usd    what a plan costs; bounds from `enough` on are near enough to it. Who searches for plans lowers both
-    near   see `BoxedRounds`
+    near   see `BoxedRounds`; merging: whether some pieces are looked at together where each by itself proves too little
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class HeldTree:
         self.nodes = self.priced = 0
         self.usd = self.enough = np.inf
         self.near = GAIN
+        self.merging = True
 
     def leaves(
         self, usd: float, enough: float, held: Callable[[HeldLeaf], None] = lambda _: None
@@ -115,7 +117,7 @@ class HeldTree:
             limited = self.nodes >= MOST_NODES or self.priced >= MOST_PRICED or self.options.late
             leaf = None if limited or node.bound >= self.enough else self._looked_at(node)
             if leaf is None:
-                leaves.append(_narrowed(node.before, self.program, self.spans, node.lower, node.upper))
+                leaves.append(_in_part(node.before, node.lower, node.upper))
                 continue
             if leaf.held:
                 held(leaf)
@@ -152,20 +154,38 @@ class HeldTree:
         return self._priced(HeldLeaf(values, values, program, self.answer, None))
 
     def _priced(self, leaf: HeldLeaf) -> HeldLeaf:
-        """With a look at the pieces; of one value, with better prices until there are none."""
+        """With a look at the pieces; of one value, with better prices until there are none, and with some together."""
         answer = leaf.answer
         if leaf.held:
             answer = strengthened(leaf.program, self.options) or answer
         self.priced += 1
-        pieces = PricedPieces(with_copies(leaf.program, self.part, answer))
+        best = self._rounds(leaf, answer, self.part, None)
+        for together in TOGETHER if leaf.held and self.merging else ():
+            if best.bound >= self.enough or self.options.late:
+                break
+            wider = self._rounds(leaf, answer, np.where(self.part < 0, -1, self.part // together), best)
+            best = wider if wider.bound > best.bound else best
+        return HeldLeaf(leaf.lower, leaf.upper, leaf.program, answer, best)
+
+    def _rounds(
+        self, leaf: HeldLeaf, answer: StrengthenedAnswer, part: Ints, before: PriceRounds | None
+    ) -> PriceRounds:
+        """Of pieces of their own or of some together, from prices that are known."""
+        pieces = PricedPieces(with_copies(leaf.program, part, answer))
+        prices = pieces.copies.prices[pieces.reaching]
+        if before is not None:
+            row, known = pieces.copies.row[pieces.reaching], before.pieces.copies.row[before.pieces.reaching]
+            by_row = np.zeros(leaf.program.n_rows)
+            by_row[known[known >= 0]] = before.prices[known >= 0]
+            prices = np.where(row >= 0, by_row[np.maximum(row, 0)], prices)
         kind = BoxedRounds if leaf.held else PriceRounds
-        rounds = kind(pieces, pieces.copies.prices[pieces.reaching], self.solve, self.options)
+        rounds = kind(pieces, prices, self.solve, self.options)
         if isinstance(rounds, BoxedRounds):
             rounds.near = self.near
         rounds.round(self.usd)
         while leaf.held and not rounds.ended and rounds.bound < self.enough:
             rounds.round(self.usd)
-        return HeldLeaf(leaf.lower, leaf.upper, leaf.program, answer, rounds)
+        return rounds
 
     def _refuted(self, node: _Node, ray: Floats) -> HeldLeaf | None:
         """A node without a point: multipliers that prove more than is asked for; None where the ray proves nothing."""
@@ -208,6 +228,6 @@ def within(program: LinearProgram, columns: Ints, lower: Floats, upper: Floats) 
     return replace(program, col_lower=low, col_upper=high)
 
 
-def _narrowed(leaf: HeldLeaf, program: LinearProgram, spans: Ints, lower: Floats, upper: Floats) -> HeldLeaf:
-    """What bounds a node, in a part of it."""
-    return HeldLeaf(lower, upper, within(program, spans, lower, upper), leaf.answer, leaf.rounds)
+def _in_part(leaf: HeldLeaf, lower: Floats, upper: Floats) -> HeldLeaf:
+    """What bounds a node, for a part of it: its pieces, and their trees, are those of the node."""
+    return HeldLeaf(lower, upper, leaf.program, leaf.answer, leaf.rounds)
