@@ -16,7 +16,7 @@ import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from synthetic import market
+from benchmarks.synthetic import market
 
 WORKLOADS, OFFERS = (
     int(os.environ.get(name, default)) for name, default in (("WORKLOADS", 200), ("OFFERS", 50))
