@@ -14,6 +14,7 @@ from pytest import approx, raises
 import router
 from router.plan.proof import Proof, ProofPart
 from router.planning import proving
+from router.planning.proofs import held
 from router.planning.proofs.cutting import strengthened_parts
 from router.planning.proofs.scaled import ScaledRelaxation
 from router.verification.bound.cuts import cut_name, cut_of
@@ -95,9 +96,10 @@ def test_only_whole_counts_at_one_coefficient_make_cuts() -> None:
 
 
 def test_a_large_problem_is_bounded_with_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if this market were too large for a tree: its own bound is above the relaxation's, and checked by `verify`."""
+    """As if this market were too large for trees and cases: its own bound is above the relaxation's, and checked."""
     problem = market(12, 10, 2)
-    monkeypatch.setattr(proving, "LARGEST", 10)
+    monkeypatch.setattr(proving, "LARGEST", 0)
+    monkeypatch.setattr(held, "few_spanning", lambda *_: False)
     plan = router.solve(problem)
     assert router.verify(problem, plan).ok
     proof, relaxed = plan.proof, router.solve(problem, options=SolveOptions(relax=True))
