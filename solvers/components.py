@@ -5,6 +5,9 @@
 
 Workloads that share no pool, quota, contract or limit make parts. Beyond `MANY` of them, small ones are solved in
 bundles. The gap asked for is of the whole: of its offset every part has a share.
+
+Each has a share of the time that is left, those with the fewest whole columns first: what they do not need is for the
+others. What is left in the end is for those that their share has ended.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ SolvePart = Callable[[LinearProgram, Ints, SolveOptions], Solution]
 MANY = 200
 SMALLEST = 200  # columns of a bundle
 SMALL = 3_000  # columns: below, labels are found sooner by hand than the library for it is loaded
+LONGER = 1.5  # times the time that a part had: for less it is not searched again
 SEVERITY = (Stop.INFEASIBLE, Stop.UNBOUNDED, Stop.INFEASIBLE_OR_UNBOUNDED, Stop.ERROR, Stop.INTERRUPTED)
 
 
@@ -113,37 +117,92 @@ def solve_parts(
 
     alike   a part that equals an earlier one has its answer; else every one is solved
     """
-    began = time.perf_counter()
+    began, options = time.perf_counter(), options.begun()
     point = _lone(program, groups)
     if isinstance(point, Stop):
         return Solution(point, stats=Stats.of(program, raw=f"{point.value}, by a column or row alone"))
     objective = bound = program.objective(point)
-    stop, complete, nodes = Stop.OPTIMAL, True, 0
-    size, known = sum(len(columns) for columns in groups), dict[bytes, Solution]()
-    for i, columns in enumerate(groups):
+    stop, complete = Stop.OPTIMAL, True
+    size, known = sum(len(columns) for columns in groups), dict[bytes, _Searched]()
+    order = sorted(range(len(groups)), key=lambda i: int(program.integer[groups[i]].sum()))
+    found: dict[int, _Searched] = {}
+    for done, i in enumerate(order):
+        columns = groups[i]
         own = program.take(columns).program
-        key = content(own) if alike else b""
-        part = known.get(key) if alike else None
-        if part is None:
-            share = options.within(max(1.0 / (len(groups) - i), 0.1))
+        key = content(own) if alike else b"%d" % i
+        if key not in known:
             beside = program.offset * len(columns) / size
-            part = solve(replace(own, offset=beside), columns, share)
-            known[key] = part = _without(part, beside)
-            nodes += part.stats.nodes or 0
-        if part.stop in SEVERITY and part.point is None:
+            known[key] = _Searched(replace(own, offset=beside), columns, solve)
+            known[key].search(options, max(1.0 / (len(groups) - done), 0.1))
+        found[i] = known[key]
+        if found[i].failed:
+            break
+    else:
+        cut_short = [each for each in known.values() if each.answer.stop is Stop.TIME_LIMIT]
+        for done, each in enumerate(cut_short if alike else ()):
+            if any(other.answer.stop is Stop.INTERRUPTED for other in known.values()):
+                break
+            each.again(options, 1.0 / (len(cut_short) - done))
+    for i, searched in sorted(found.items()):
+        part, columns = searched.answer, groups[i]
+        if searched.failed:
             return Solution(stop=part.stop, stats=replace(part.stats, raw=f"part {i}: {part.stats.raw}"))
-        stop = part.stop if stop is Stop.OPTIMAL else stop
+        if stop is Stop.OPTIMAL or part.stop is Stop.INTERRUPTED:
+            stop = part.stop
         bound += part.bound
         if part.point is None or part.objective is None:
             complete = False
             continue
         point[columns] = part.point
         objective += part.objective
+    nodes = sum(each.nodes for each in known.values())
     raw = f"{len(groups)} independent parts, {stop.value}"
     stats = replace(Stats.of(program, raw=raw, solve_s=time.perf_counter() - began), nodes=nodes)
     if not complete:
         return Solution(stop, bound=bound, stats=stats)
     return Solution(stop, point, program.objective(point), min(bound, objective), stats=stats)
+
+
+class _Searched:
+    """A part, and the best that its searches have found: `answer` is of the program without an offset."""
+
+    def __init__(self, program: LinearProgram, columns: Ints, solve: SolvePart) -> None:
+        self.program, self.columns, self.solve = program, columns, solve
+        self.answer, self.nodes, self.had_s = Solution(Stop.UNKNOWN), 0, 0.0
+
+    @property
+    def failed(self) -> bool:
+        """Whether the whole ends as this part does."""
+        return self.answer.stop in SEVERITY and self.answer.point is None
+
+    def search(self, options: SolveOptions, share: float) -> None:
+        """Within a share of the time that is left."""
+        own = options.within(share)
+        self.had_s = own.left_s
+        found = self.solve(self.program, self.columns, own)
+        self.nodes += found.stats.nodes or 0
+        self.answer = _without(found, self.program.offset)
+
+    def again(self, options: SolveOptions, share: float) -> None:
+        """Once more, where there is more time than it had: the cheaper point counts, and of two bounds the better.
+
+        A search that states more than a known point costs says nothing.
+        """
+        if options.late or share * options.left_s < LONGER * self.had_s:
+            return
+        before = self.answer
+        self.search(options, share)
+        known, after = before.objective, self.answer
+        if known is None:
+            self.answer = replace(after, bound=max(before.bound, after.bound))
+        elif after.objective is not None and after.objective <= known:
+            bound = min(max(before.bound, after.bound), after.objective)
+            self.answer = replace(after, bound=bound)
+        else:
+            better = before.bound < after.bound <= known
+            self.answer = replace(before, bound=after.bound) if better else before
+        if after.stop is Stop.INTERRUPTED:
+            self.answer = replace(self.answer, stop=after.stop)
 
 
 def solve_linear_parts(

@@ -134,6 +134,70 @@ def test_the_gap_is_of_the_whole() -> None:
     assert answer.bound <= answer.objective
 
 
+def test_the_time_that_easy_parts_leave_is_for_the_hard_ones() -> None:
+    """Parts with the fewest whole columns come first, whatever their order; what has none is a linear program."""
+    flat = replace(fleet(), integer=np.zeros(2, dtype=bool))
+    solved: list[int] = []
+
+    def one(part: LinearProgram, columns: np.ndarray, share: SolveOptions) -> Solution:
+        solved.append(int(part.integer.sum()))
+        return solve(part, "highs", share)
+
+    hard = replace(fleet(5.0), integer=np.ones(2, dtype=bool))
+    program = beside([hard, fleet(4.0), flat])
+    answer = solve_parts(program, parts(program), one, EXACT)
+    assert solved == [0, 1, 2]
+    assert answer.point is not None
+    assert answer.objective == approx(15 + 12 + 7.5)
+    assert answer.objective == approx(program.objective(answer.point))
+
+
+def again(second: Solution, first: Solution | None = None) -> Solution:
+    """Two fleets of 9 and 12 USD; the search of the dearer one is ended by its share, and `second` comes of another."""
+    searched = 0
+    short = Solution(Stop.TIME_LIMIT, np.array([3.0, 0.0]), 12.0, 10.0) if first is None else first
+
+    def one(part: LinearProgram, columns: np.ndarray, share: SolveOptions) -> Solution:
+        nonlocal searched
+        if part.cost[0] == 3.0:
+            return solve(part, "highs", share)
+        searched += 1
+        return short if searched == 1 else second
+
+    program = beside([fleet(4.0), fleet()])
+    answer = solve_parts(program, parts(program), one, replace(EXACT, time_limit_s=1000.0))
+    assert searched == 2
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("second", "usd", "bound", "stop"),
+    [
+        (Solution(Stop.OPTIMAL, np.array([2.0, 0.5]), 12.0, 12.0), 21.0, 21.0, Stop.OPTIMAL),
+        (Solution(Stop.TIME_LIMIT, np.array([0.0, 2.5]), 20.0, 11.0), 21.0, 20.0, Stop.TIME_LIMIT),
+        (Solution(Stop.TIME_LIMIT, np.array([2.0, 0.5]), 12.0, 9.5), 21.0, 19.0, Stop.TIME_LIMIT),
+        (Solution(Stop.OPTIMAL, np.array([0.0, 2.5]), 20.0, 20.0), 21.0, 19.0, Stop.TIME_LIMIT),
+        (Solution(Stop.INFEASIBLE, bound=np.inf), 21.0, 19.0, Stop.TIME_LIMIT),
+        (Solution(Stop.INTERRUPTED), 21.0, 19.0, Stop.INTERRUPTED),
+    ],
+    ids=["ends", "better-bound", "worse-bound", "false-optimum", "false-infeasible", "interrupted"],
+)
+def test_a_part_that_its_share_ended_is_searched_again(
+    second: Solution, usd: float, bound: float, stop: Stop
+) -> None:
+    """9 and 12 USD, of which 9 and 10 are proven at first; nothing that contradicts the known point is believed."""
+    answer = again(second)
+    assert answer.objective == approx(usd)
+    assert answer.bound == approx(bound)
+    assert answer.stop is stop
+
+
+def test_a_part_of_which_nothing_was_known_is_searched_again() -> None:
+    found = Solution(Stop.OPTIMAL, np.array([2.0, 0.5]), 12.0, 12.0)
+    assert again(found, Solution(Stop.TIME_LIMIT)).objective == approx(21.0)
+    assert again(Solution(Stop.INFEASIBLE), Solution(Stop.TIME_LIMIT)).stop is Stop.INFEASIBLE
+
+
 def test_parts_have_the_optimum_of_the_whole() -> None:
     rng = np.random.default_rng(7)
     for _ in range(times(20)):
