@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from problems.core.uncollected import without_collections
 from router.comparison import compare
 from router.loading.catalogue import load
 from router.plan.difference import Difference, difference
 from router.plan.document import Plan
 from router.plan.file import read_plan
-from router.planning.kinds import without_collections
 from router.planning.solve import DEFAULT_SOLVER, Search, planned
 from router.schema import Problem
 from router.verification import Verification

@@ -8,9 +8,7 @@ caller's own rows go in by `encode(instance, extra=[build])`.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -56,6 +54,7 @@ from problems.core.instance import Instance
 from problems.core.once import once
 from problems.core.rows import Rows
 from problems.core.supply import QUOTA_KINDS
+from problems.core.uncollected import without_collections
 from problems.core.view import View, view_of
 from problems.physics.waiting import AllCuts, capacity_of
 from solvers import LinearProgram
@@ -134,19 +133,7 @@ class Encoded(Record):
         return self.columns[0].first
 
 
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without Python's collector, which goes through all that is made again and again, and all of it stays."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
-
-
-@_uncollected()
+@without_collections()
 def encode(
     inst: Instance,
     *,

@@ -10,11 +10,11 @@ from functools import partial
 from problems.core.arrays import Floats
 from problems.core.decision import Decision
 from problems.core.encode import Encoded, encode
+from problems.core.uncollected import without_collections
 from router.errors import CertificateFailed, Infeasible, InputError, Issue, RouterError
 from router.normalise import normalise
 from router.plan.document import Insurance, Plan
 from router.planning.flows.among_equals import decided_among_equals, undecided
-from router.planning.kinds import without_collections
 from router.planning.kinds.alike import Kinds, kinds_of
 from router.planning.own_rows import in_own_rows
 from router.planning.proving import proving_s, with_proof

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from problems.core.encode import Encoded
+from problems.core.uncollected import without_collections
 from router.errors import NoPlanInTime
 from router.normalise.minutes import Arrivals
 from router.plan.proof import ProofPart
 from router.plan.rows import InstanceRow, MinuteSource, QuotaRow, RouteRow, UnservedRow
-from router.planning.kinds import without_collections
 from router.planning.minutes.quota_rows import quota_rows
 from router.planning.proofs.scaled import ScaledRelaxation, parts_by_name
 from router.planning.proving import searched_by
