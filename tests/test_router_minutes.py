@@ -6,13 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pytest import approx
 from trace_cases import traced
 
 from problems.core.encode import encode
 from router.loading.catalogue import load, load_text
 from router.normalise import normalise
-from router.normalise.minutes import DRAWN, FINEST, LUMP, minute_demand
+from router.normalise.minutes import DRAWN, FINEST, LUMP, MinuteDemand, minute_demand
 from router.schema import Problem
+from router.verification.minutes import Minutes
 
 TEXT = """
 schema: router/1
@@ -111,3 +113,21 @@ offers:
     assert told.tolist() == list(range(60)) * 17
     assert len(stated) == 1020
     assert stated.sum() == pytest.approx(1020)
+
+
+@pytest.mark.parametrize("past", [-2e-9, -5e-10, 5e-10, 2e-9])
+@pytest.mark.parametrize("gap", [0.01, 100.0])
+def test_who_comes_at_the_end_of_a_minute_is_of_the_same_minute_for_both(past: float, gap: float) -> None:
+    """Ten minutes, four requests, the first of them so many minutes past the end of the third: planner and check draw
+    the line at the same place, whether gaps are short or long. A year by the hour has thousands of millions of ends.
+    """
+    ends = np.array([3.0 + past, 3.0 + past + 0.01 * gap, 8.0, 10.0])
+    planner = object.__new__(MinuteDemand)
+    object.__setattr__(planner, "minutes", 10)
+    object.__setattr__(planner, "_arrived", {("w", 0): np.concatenate([[0.0], ends])})
+    check = object.__new__(Minutes)
+    object.__setattr__(check, "number", 10)
+    object.__setattr__(check, "drawn", {("w", 0): ends})
+    assert planner._drawn("w", 1.0, 4.0).tolist() == approx(
+        (check._drawn("w", 4.0, 1.0) * 4.0 / 10.0).tolist()
+    )

@@ -106,10 +106,13 @@ class MinuteDemand:
         alike = 2**level
         number = max(1, math.ceil(total / alike - ROUNDING))
         arrived = self._gaps(name, cv, level, number)[: number + 1]
-        edges = arrived[-1] * np.arange(self.minutes + 1) / self.minutes
-        count = alike * np.interp(edges, arrived, np.arange(number + 1.0))
-        if level == 0:
-            count = np.floor(count + ROUNDING)
+        edge = np.arange(self.minutes + 1.0)
+        if level == 0:  # who comes within a rounding of a minute's end is of that minute
+            ends = arrived[-1] * (edge + ROUNDING) / self.minutes
+            count = np.searchsorted(arrived[1:], ends, side="right").astype(np.float64)
+            count[0] = 0.0
+        else:
+            count = alike * np.interp(arrived[-1] * edge / self.minutes, arrived, np.arange(number + 1.0))
         return np.diff(np.minimum(count, total))
 
     def _gaps(self, name: str, cv: float, level: int, number: int) -> Floats:
