@@ -20,7 +20,6 @@ if not __package__:  # run as a script
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.synthetic import market
-
 from problems.core.encode import Encoded
 from router.planning.proving import with_proof
 from router.planning.solve import Search, before_proof, encode_problem

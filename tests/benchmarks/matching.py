@@ -18,8 +18,8 @@ if not __package__:  # run as a script
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
-from benchmarks.measured import measured
 
+from benchmarks.measured import measured
 from router.schema import Problem
 
 

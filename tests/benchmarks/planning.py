@@ -25,6 +25,7 @@ from time import perf_counter
 if not __package__:  # run as a script
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import router
 from benchmarks.planning_page import (
     cost_table,
     count_table,
@@ -33,8 +34,6 @@ from benchmarks.planning_page import (
     simulation_row,
     simulation_table,
 )
-
-import router
 from router.loading.catalogue import load
 from router.output import write_text
 from router.plan.document import Plan

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from benchmarks.planning import Run
-
     from router.simulation import SimulationReport
 
 LISTED = 24  # counts in a row of the table

@@ -10,8 +10,8 @@ import sys
 from time import perf_counter
 
 import pytest
-from benchmarks.agreements import AGREEMENTS, EACH, FLEETS, HOURS, market
 
+from benchmarks.agreements import AGREEMENTS, EACH, FLEETS, HOURS, market
 from problems.core.encode import encode
 from router import api
 from router.normalise import normalise

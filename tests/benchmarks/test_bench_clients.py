@@ -13,9 +13,9 @@ from pathlib import Path
 from time import perf_counter, process_time
 
 import pytest
-from benchmarks.clients import clients_problem
 
 import router
+from benchmarks.clients import clients_problem
 from router.loading.catalogue import load_text
 from router.planning.solve import encode_problem
 from solvers import SolveOptions, solve

@@ -22,8 +22,8 @@ from typing import Any
 import highspy
 import pulp
 import pytest
-from benchmarks.synthetic import market
 
+from benchmarks.synthetic import market
 from problems.core.encode import encode
 from problems.core.instance import Instance
 from router.normalise import normalise

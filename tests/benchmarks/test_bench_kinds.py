@@ -12,9 +12,9 @@ from time import process_time
 
 import pulp
 import pytest
+
 from benchmarks.kinds import kinds_problem
 from benchmarks.kinds_objects import objects_model
-
 from router import api
 from router.plan.document import Plan
 from router.planning.kinds import alike

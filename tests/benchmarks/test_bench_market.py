@@ -9,8 +9,8 @@ import sys
 from time import perf_counter
 
 import pytest
-from benchmarks.synthetic import market
 
+from benchmarks.synthetic import market
 from router.planning.proving import with_proof
 from router.planning.solve import Search, before_proof, encode_problem
 from solvers import SolveOptions, solve

@@ -10,8 +10,8 @@ import sys
 from time import process_time
 
 import pytest
-from benchmarks.matching import matching
 
+from benchmarks.matching import matching
 from router import api
 from router.planning.solve import encode_problem
 from solvers import SolveOptions, solve

@@ -15,9 +15,9 @@ from time import perf_counter, process_time
 
 import numpy as np
 import pytest
-from benchmarks.synthetic import market
 from sqlalchemy import insert, select
 
+from benchmarks.synthetic import market
 from router.api import solve
 from router.cli import run
 from router.loading.shipped import text_of

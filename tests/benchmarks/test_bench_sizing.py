@@ -19,10 +19,10 @@ from pathlib import Path
 from time import perf_counter
 
 import pytest
-from benchmarks.sizing import year
-from benchmarks.textbook_shapes import textbook_shape
 from released_figures import check_size
 
+from benchmarks.sizing import year
+from benchmarks.textbook_shapes import textbook_shape
 from problems.core.admissible import admissible
 from router.normalise import normalise
 from router.planning.workers import start_workers
