@@ -139,11 +139,11 @@ def with_proof(
         done = value - proof.bound_usd <= max(options.gap, OWN) * abs(value)
         stop = Stop.OPTIMAL if done else incumbent.stop
         return incumbent.saying(bound=min(proof.bound_usd, value), stop=stop), replace(proof, kind="own")
-    cheaper = better_of_two(encoded, incumbent)
+    second = _by_another_path(encoded, incumbent)
+    cheaper = _cheaper_of(encoded, incumbent, second)
     if cheaper is not incumbent:
         return with_proof(problem, encoded, cheaper, running)
-    agreed = second_look(encoded, incumbent)
-    return incumbent, replace(proof, kind="two_searches") if agreed else proof
+    return incumbent, replace(proof, kind="two_searches") if _agree(incumbent, second) else proof
 
 
 def proven_sizing(
@@ -271,13 +271,14 @@ def is_small(incumbent: Incumbent) -> bool:
 def unconfirmed(incumbent: Incumbent) -> bool:
     """Whether another path does not end with what a search stated, of a program small enough to be looked at again."""
     return (
-        is_small(incumbent) and incumbent.nodes is not None and not second_look(incumbent.encoded, incumbent)
+        is_small(incumbent)
+        and incumbent.nodes is not None
+        and not _agree(incumbent, _by_another_path(incumbent.encoded, incumbent))
     )
 
 
-def second_look(encoded: Encoded, incumbent: Incumbent) -> bool:
-    """Whether a search by another path, without presolve and from another seed, ends with the same cost."""
-    second = _by_another_path(encoded, incumbent)
+def _agree(incumbent: Incumbent, second: Solution | None) -> bool:
+    """Whether a search by another path ends with the same cost."""
     value = incumbent.encoded.program.objective(incumbent.integers)
     near = max(incumbent.options.gap, OWN) * abs(value) + GAP
     if second is None or second.objective is None:
@@ -312,7 +313,11 @@ def better_of_two(encoded: Encoded, incumbent: Incumbent) -> Incumbent:
     What the first stated to be the least was not: of both bounds the lower one counts, and nothing is called optimal
     that the second search did not end.
     """
-    second = _by_another_path(encoded, incumbent)
+    return _cheaper_of(encoded, incumbent, _by_another_path(encoded, incumbent))
+
+
+def _cheaper_of(encoded: Encoded, incumbent: Incumbent, second: Solution | None) -> Incumbent:
+    """The incumbent, or the plan of what the second search found where that costs less."""
     if second is None or second.point is None or second.objective is None:
         return incumbent
     value = encoded.program.objective(incumbent.integers)

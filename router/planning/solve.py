@@ -102,7 +102,7 @@ def _planned(problem: Problem, kinds: Kinds | None, search: Search, telling: Tel
 
 def before_proof(encoded: Encoded, search: Search) -> Incumbent:
     """The best point of a search that leaves the time that writing a bound of our own and checking the plan take, where
-    that is no more than half of it. Raises as `optimise`.
+    that is no more than `MOST_SAVED` of it. Raises as `optimise`.
     """
     search = search.begun()
     best = search.saving(proving_s(encoded)).best(encoded)
