@@ -121,6 +121,20 @@ def test_work_that_kills_every_worker_and_work_that_fails(installed: str) -> Non
             spread(AlwaysDies(os.getpid()), list(range(2)), workers)
 
 
+def test_a_cluster_that_closes_while_a_process_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dask restarts what has died and cannot end what is just starting: the results are there all the same."""
+    distributed = pytest.importorskip("distributed")
+    end = distributed.LocalCluster.close
+
+    def fails(cluster: Any, timeout: float | None = None) -> None:
+        end(cluster, timeout)
+        raise AssertionError("can only join a started process")
+
+    with start_workers("dask", 2) as workers:
+        assert spread(str, [1, 2], workers) == ["1", "2"]
+        monkeypatch.setattr(distributed.LocalCluster, "close", fails)
+
+
 def test_what_runs_when_a_study_is_broken_off_is_stopped() -> None:
     """Ctrl-C in the middle: the processes that still work are ended, and the next study has new ones."""
     with pytest.raises(KeyboardInterrupt), start_workers("loky", 2) as workers:

@@ -15,10 +15,11 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
+from typing import Any
 
 from router.errors import InputError, Issue, NoPlanInTime, RouterError, from_extra
 
@@ -26,6 +27,7 @@ ATTEMPTS = 3
 SELDOM = 500_000  # objects between collections, as for the command itself; of Python 700
 IDLE_S = 300.0  # after so long without work a process of loky ends
 NO_WORKERS_S = 60.0  # so long work waits where all of Dask's processes have died and none comes up again
+SETTLE_S = 5.0  # so long the end of a study waits for processes of Dask that are still starting
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 DYING = (
     "worker processes died again and again over the same work; too little memory? "
@@ -152,14 +154,23 @@ def _dask(distributed: ModuleType, count: int, stack: ExitStack) -> Workers:
         import dask
 
         stack.enter_context(dask.config.set({"distributed.scheduler.no-workers-timeout": NO_WORKERS_S}))
-        address = stack.enter_context(
-            distributed.LocalCluster(
-                n_workers=count, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
-            )
+        cluster = distributed.LocalCluster(
+            n_workers=count, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
         )
+        stack.callback(_close_settled, cluster, count)
+        address = cluster.scheduler_address
     client = stack.enter_context(distributed.Client(address))
     deaths = (distributed.scheduler.KilledWorker, distributed.scheduler.NoWorkerError)
     return Workers(count, client.get_executor(pure=False), deaths)
+
+
+def _close_settled(cluster: Any, count: int) -> None:
+    """Ends Dask's own processes. What was asked for is in by now: a process that takes the place of a dead one, and is
+    ended while it starts, makes Dask's closing fail ("can only join a started process"), but not the study."""
+    with suppress(TimeoutError):
+        cluster.wait_for_workers(count, timeout=SETTLE_S)
+    with suppress(AssertionError):
+        cluster.close()
 
 
 def _ray(ray: ModuleType, count: int, stack: ExitStack) -> Workers:
