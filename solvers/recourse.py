@@ -21,7 +21,6 @@ from typing import Any
 import highspy
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.record import Record
@@ -104,7 +103,7 @@ class Recourse:
         if basis is not None:
             h.setBasis(basis.found[0])
         h.run()
-        stop = _ended(h)
+        stop = ended(h)
         if stop is Stop.INFEASIBLE:
             return refusal(h, self._second, self.linking, x)
         if stop is not Stop.OPTIMAL:
@@ -126,84 +125,11 @@ class Recourse:
         return Value(cost, ahead - parts.pull.T @ dual, Stop.OPTIMAL, basis=Basis(each))
 
 
-class JointRecourse:
-    """The second stages of all scenarios, in one linear program: with the first stage held they have nothing in common.
-
-    As `Recourse`, with a HiGHS of its own, which goes on from the x before. `program` is that of all scenarios, whose
-    objective is the mean over their `probability` (S,), none of which is 0. What the first stage costs is taken to cost
-    the same in all of them: right for their mean.
-    """
-
-    def __init__(self, program: LinearProgram, probability: Floats) -> None:
-        relaxed, (columns, rows) = program.relax(), program.linking
-        assert relaxed.blocks is not None  # a program of scenarios says which is whose
-        self.linking, self._probability = np.flatnonzero(columns).astype(np.int32), probability
-        self._own, self._scenario = np.flatnonzero(~columns), relaxed.blocks.columns[~columns]
-        self._ahead, self._fixed, cost = self._apart(program)
-        self._second = relaxed.take(rows=~rows).program.with_cost(cost, 0.0)
-        self._told: list[
-            tuple[Floats, Floats, Floats]
-        ] = []  # (x, costs, subgradients) of the second stages alone
-        many, of = len(probability), relaxed.blocks.rows[~rows]
-        self._sums = sparse.csr_array((np.ones(len(of)), (of, np.arange(len(of)))), shape=(many, len(of)))
-        self._pull = self._second.matrix[:, self.linking]
-        self._engine = _made({**OPTIONS, **CLOSE})
-        load(self._engine, self._second)
-        self.point = np.zeros(0)  # (n,) of the last x that had second stages, the linking columns with it
-
-    def _apart(self, program: LinearProgram) -> tuple[Floats, float, Floats]:
-        """Costs (k,) of the first stage, the constant, and costs (n,) of the second stages, each as if certain."""
-        cost, all_of = program.cost.copy(), self._probability.sum()
-        ahead = cost[self.linking] / all_of
-        cost[self.linking] = 0.0
-        cost[self._own] /= self._probability[self._scenario]
-        return ahead, program.offset / all_of, cost
-
-    def price(self, program: LinearProgram) -> None:
-        """Goes on with the same program at other costs.
-
-        Where no cost of a second stage is lower, and none of its columns can be negative, the dual points found are
-        feasible still: their cuts are known.
-        """
-        self._ahead, self._fixed, cost = self._apart(program)
-        if (cost < self._second.cost).any() or (self._second.col_lower[self._own] < 0).any():
-            self._told.clear()
-        self._second = self._second.with_cost(cost, 0.0)
-        self._engine.changeColsCost(len(cost), np.arange(len(cost), dtype=np.int32), cost)
-
-    def known(self) -> list[tuple[Floats, Floats, Floats]]:
-        """(x, costs (S,), subgradients (S, k)) that bound the costs from below, told before."""
-        return [
-            (x, cost + self._ahead @ x + self._fixed, gradient + self._ahead)
-            for x, cost, gradient in self._told
-        ]
-
-    def at(self, x: Floats) -> tuple[Floats, Floats, Floats]:
-        """As `solvers.benders.Oracle`; where some scenario has no second stage, one of them says what it lacks."""
-        h, many = self._engine, self._sums.shape[0]
-        h.changeColsBounds(len(self.linking), self.linking, x, x)
-        h.run()
-        stop, nothing = _ended(h), np.full(many, -np.inf)
-        if stop is not Stop.OPTIMAL:
-            gradient = np.zeros((many, len(x)))
-            if stop is Stop.INFEASIBLE:
-                lacking = refusal(h, self._second, self.linking, x)
-                gradient[0], nothing[0] = lacking.gradient, lacking.least
-            return np.full(many, np.inf), gradient, nothing
-        found = h.getSolution()
-        self.point, dual = np.array(found.col_value), np.asarray(found.row_dual)
-        spent = (self._second.cost * self.point)[self._own]
-        cost = np.bincount(self._scenario, weights=spent, minlength=many).astype(float)
-        gradient = -(self._sums @ sparse.csr_array(self._pull.multiply(dual[:, None]))).toarray()
-        self._told.append((x.copy(), cost, gradient))
-        return cost + self._ahead @ x + self._fixed, gradient + self._ahead, nothing
-
-
 def _optimal(h: Any) -> bool:
-    return _ended(h) is Stop.OPTIMAL
+    return ended(h) is Stop.OPTIMAL
 
 
-def _ended(h: Any) -> Stop:
+def ended(h: Any) -> Stop:
     """How a run ended; asked again from the beginning where it does not say."""
     stop = STOP[h.getModelStatus()]
     if stop is Stop.INFEASIBLE_OR_UNBOUNDED or stop is Stop.UNKNOWN:
@@ -251,11 +177,11 @@ CLOSE = {"primal_feasibility_tolerance": 1e-9, "dual_feasibility_tolerance": 1e-
 def _engine() -> Any:
     """This thread's HiGHS."""
     if not hasattr(_LOCAL, "highs"):
-        _LOCAL.highs = _made(OPTIONS)
+        _LOCAL.highs = made(OPTIONS)
     return _LOCAL.highs
 
 
-def _made(options: Mapping[str, object]) -> Any:
+def made(options: Mapping[str, object]) -> Any:
     highs = Quiet()
     for key, value in options.items():
         set_option(highs, key, value, NAME)

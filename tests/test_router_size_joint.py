@@ -17,8 +17,9 @@ from random_sizing import random_problem
 from sizing_factory import MONTH, M, contract, futures, near
 
 from problems.core.decision import decision_of
-from problems.core.encode import Encoded, encode, repriced, rows_read_prices
+from problems.core.encode import Encoded, encode
 from problems.core.instance import Instance
+from problems.core.variants import repriced, rows_read_prices
 from router.errors import Infeasible
 from router.normalise import normalise
 from router.planning.two_steps import Incumbent
@@ -29,7 +30,8 @@ from router.sizing.first_stage import decide
 from router.sizing.joint import JointSearch
 from router.sizing.options import Study
 from solvers import SolveOptions, Stop
-from solvers.recourse import JointRecourse, Recourse
+from solvers.joint_recourse import JointRecourse
+from solvers.recourse import Recourse
 
 STUDY = Study("highs", SolveOptions(gap=1e-7), "auto", ALONE)
 SMALL = replace(STUDY, method="program")
@@ -168,6 +170,7 @@ def test_at_higher_prices_the_search_goes_on_from_cuts_that_hold() -> None:
             here, _, _ = going_on.recourse.at(going_on.start)
             assert (cost + gradient @ (going_on.start - x) <= here * (1 + 1e-9) + 1e-6).all()
         rounds.append((len(known) > 0, plan.first.rounds))
+        search = going_on
     assert [known for known, _ in rounds] == [False, True, True, False]
 
 
@@ -246,6 +249,34 @@ def test_walk_away_prices_are_those_of_one_program(monkeypatch: pytest.MonkeyPat
         assert row["verdict"] == other["verdict"]
         assert row["walk_away_multiple"] == pytest.approx(other["walk_away_multiple"], rel=1e-4)
         assert row["worth_usd"] == pytest.approx(other["worth_usd"], rel=1e-4, abs=0.1)
+
+
+@pytest.mark.usefixtures("jointly")
+@pytest.mark.parametrize("seed", range(times(4)))
+def test_questions_asked_of_one_program_are_those_of_many(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alternatives, quotes and flips, on problems that mix everything that is signed."""
+    monkeypatch.setattr("router.sizing.sensitivity.CLOSE", 0.5)
+    data, close = random_problem(Random(100 + seed)), SolveOptions(gap=1e-7)
+    how = SizeOptions(questions=True, alternatives=3, measures=False)
+    try:
+        whole = size(load(data), options=close, how=replace(how, method="program")).to_dict()["sizing"]
+    except Infeasible:
+        return
+    quick = size(load(data), options=close, how=how).to_dict()["sizing"]
+    for kind, figures in (
+        ("alternatives", ("objective_usd",)),
+        ("quotes", ("verdict", "walk_away_multiple", "worth_usd")),
+        ("flips", ("direction", "at")),
+    ):
+        assert len(quick[kind]) == len(whole[kind])
+        for row, other in zip(quick[kind], whole[kind], strict=True):
+            for name in figures:
+                now = row.get(name)
+                exact = isinstance(now, str) or now is None
+                assert now == (other.get(name) if exact else pytest.approx(other[name], rel=1e-4, abs=1e-3))
+    for row, other in zip(quick["flips"], whole["flips"], strict=True):
+        for step, own in zip(row["steps"], other["steps"], strict=True):
+            assert step["expected_usd"] == pytest.approx(own["expected_usd"], rel=1e-6, abs=1e-6)
 
 
 def test_what_a_search_states_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,6 @@ from problems.core.first_stage import FirstStage
 from problems.core.instance import Instance
 from problems.core.once import once
 from problems.core.rows import Rows
-from problems.core.supply import QUOTA_KINDS
 from problems.core.uncollected import without_collections
 from problems.core.view import View, view_of
 from problems.physics.waiting import AllCuts, capacity_of
@@ -179,7 +178,7 @@ def encode(
             for family in FAMILIES:
                 if family.in_a_loss is not None:
                     table.add(survival.named(family.in_a_loss(rest.view, rest.cols), lost), view.scenario + 1)
-        costs.append([*_ahead_usd(first, inst, view.price.tobytes()), *pricing.recourse(view, mine)])
+        costs.append([*ahead_usd(first, inst, view.price.tobytes()), *pricing.recourse(view, mine)])
         table.add(budget.spending(inst, costs[-1], inst.scenarios.names[view.scenario]), view.scenario + 1)
     price = inst.scenarios.probability @ inst.scenarios.price
     table.add(budget.committed(inst, first, pricing.first_stage(inst, first, price), price))
@@ -232,38 +231,8 @@ def exact(encoded: Encoded) -> Encoded:
     return replace(encoded, program=replace(program, matrix=matrix), views=views)
 
 
-def rows_read_prices(inst: Instance) -> bool:
-    """Whether an offer's prices may stand in rows, as money that something is counted in, and not in the cost alone."""
-    policy, quotas = inst.policy, inst.quotas
-    limits = np.isfinite([policy.max_spend_usd, policy.max_committed_usd]).any() or policy.risk.weight > 0
-    counts_usd = any(QUOTA_KINDS[kind].counts == "usd" for kind in quotas.kind.tolist())
-    in_dollars = (
-        not inst.contracts.in_tokens.all() or len(inst.agreements.contract) or inst.credits.offer.any()
-    )
-    return bool(limits or counts_usd or in_dollars)
-
-
-def repriced(encoded: Encoded, inst: Instance) -> Encoded:
-    """The program of an instance that differs in its scenarios' prices alone, where no row reads them."""
-    views = tuple(
-        replace(view, inst=inst, price=inst.scenarios.price[view.scenario]) for view in encoded.views
-    )
-    costs = tuple(
-        (*_ahead_usd(cols.first, inst, view.price.tobytes()), *pricing.recourse(view, cols))
-        for view, cols in zip(views, encoded.columns, strict=True)
-    )
-    cost, constant = budget.expected(costs, inst.scenarios.probability, encoded.program.n_columns)
-    return replace(
-        encoded,
-        instance=inst,
-        views=views,
-        costs=costs,
-        program=encoded.program.with_cost(cost, constant),
-    )
-
-
 @once
-def _ahead_usd(first: FirstStage, inst: Instance, price: bytes) -> tuple[pricing.Cost, ...]:
+def ahead_usd(first: FirstStage, inst: Instance, price: bytes) -> tuple[pricing.Cost, ...]:
     """What the first stage costs at prices (O,), which most scenarios have in common."""
     return tuple(pricing.first_stage(inst, first, np.frombuffer(price)))
 

@@ -21,6 +21,7 @@ from problems.core.instance import Instance
 from router.errors import NoPlanInTime
 from router.plan.sizing import Alternative, Amount, Signature
 from router.sizing.best import Best, figures, only, signing, try_best_plan, without
+from router.sizing.joint import Asked, kept
 from router.sizing.options import Study
 from router.sizing.outcomes import costs_of, outcomes
 from router.sizing.signatures import Advice, advice, can_be_required, quoted, unsold_month
@@ -68,7 +69,7 @@ def weigh(study: Study, best: Best) -> Weighed:
     variants |= {f"with {names[o]}": signing(inst, o) for o in possible}
     if several := bool(signed) and len(quotes) > 1:
         variants[NOTHING] = without(inst, quoted(inst))
-    answers = study.answered(_variant, list(variants.values()))
+    answers = study.answered(partial(_variant, asked=Asked.of(inst)), list(variants.values()))
     plans: dict[str, Best | None] = {
         what: answer.plan for what, answer in zip(variants, answers, strict=True) if answer is not None
     }
@@ -84,8 +85,9 @@ class _Variant:
     plan: Best | None  # None: no plan keeps every promise
 
 
-def _variant(study: Study, inst: Instance) -> _Variant:
-    return _Variant(try_best_plan(study, inst))
+def _variant(study: Study, inst: Instance, *, asked: Asked) -> _Variant:
+    search = kept(asked, study)
+    return _Variant(try_best_plan(study, inst, None if search is None else search.limited(inst)))
 
 
 def alternatives(best: Best, weighed: Weighed, most: int) -> tuple[Alternative, ...]:

@@ -185,10 +185,10 @@ def best_of_program(inst: Instance, first: BoundedDecision, plan: Incumbent) -> 
     return Best(inst, replace(first, plan=None), cost, WholePlan(plan, lines))
 
 
-def try_best_plan(study: Study, inst: Instance) -> Best | None:
+def try_best_plan(study: Study, inst: Instance, joint: JointSearch | None = None) -> Best | None:
     """None where no plan keeps every promise."""
     try:
-        return best_plan(study, inst)
+        return best_plan(study, inst, joint)
     except Infeasible:
         return None
 

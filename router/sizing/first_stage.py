@@ -21,7 +21,7 @@ from router.errors import NoPlanInTime
 from router.planning.proving import better_of_two
 from router.planning.settlement import settle
 from router.planning.two_steps import Incumbent
-from router.sizing.joint import JointSearch
+from router.sizing.joint import LARGEST_MONOLITH, JointSearch
 from router.sizing.options import Study
 from router.sizing.outcomes import chunks, flows_of, search
 from solvers import LinearProgram, Stop
@@ -30,7 +30,6 @@ from solvers.recourse import Basis, Recourse
 from solvers.risk import NEUTRAL
 
 PROGRAM, CUTS = "one program", "cuts"
-LARGEST_MONOLITH = 150_000  # flow columns; beyond, cuts are faster (tests/benchmarks measures both)
 
 
 @dataclass(frozen=True)

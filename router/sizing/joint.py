@@ -3,31 +3,43 @@
     one program of all scenarios → master of the first stage · second stages with the first one held → rounds of cuts
 
 A round is some dual simplex steps from where the round before ended; some twenty of them take a sixth of the time in
-which a solver's tree decides the whole. Where prices rise and no row reads them, the dual points behind the cuts stay
-feasible: the cuts, at the new prices of the first stage, are known before the first round.
+which a solver's tree decides the whole.
+
+What is asked of one problem has nearly the program of the problem itself, which each process writes and cuts once:
+another price, less on the table, more demand (`problems.core.variants`). Where prices rise and no row reads them, where
+less is permitted, and where amounts are multiplied, the cuts of the program asked before are known, before the first
+round, as cuts of this one. What they bound is then tried all the same: no answer rests on cuts alone.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+import uuid
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
+from problems.core.admissible import admissible
 from problems.core.arrays import Floats
-from problems.core.encode import Encoded, repriced, rows_read_prices
+from problems.core.encode import Encoded, encode
 from problems.core.instance import Instance
+from problems.core.once import once
+from problems.core.variants import grown, limited, repriced, rows_read_prices
 from router.errors import SolverFailed
 from router.planning.two_steps import Fixed, Incumbent, finished
 from router.sizing.options import Study
-from router.sizing.outcomes import is_linear
+from router.sizing.outcomes import flows_of, is_linear
 from solvers import Solution, Stop
-from solvers.benders import l_shaped
-from solvers.recourse import JointRecourse
+from solvers.benders import TwoStage, l_shaped
+from solvers.joint_recourse import JointRecourse
 from solvers.risk import NEUTRAL
 
 FEW = 20  # scenarios: below, and below so many columns, one program is quickly decided
 LEAST = 3_000
+LARGEST_MONOLITH = (
+    150_000  # flow columns; beyond, cuts of each scenario are faster (tests/benchmarks measures both)
+)
 
 
 def enough(inst: Instance) -> bool:
@@ -41,7 +53,7 @@ class JointSearch:
 
     encoded: Encoded
     recourse: JointRecourse
-    start: Floats  # (n,) of the first stage
+    start: Floats  # (k,) of the first stage
 
     @classmethod
     def of(cls, encoded: Encoded, study: Study) -> JointSearch | None:
@@ -54,32 +66,51 @@ class JointSearch:
         if inst.policy.risk.weight > 0 or not (inst.scenarios.probability > 0).all():
             return None
         recourse = JointRecourse(program, inst.scenarios.probability)
-        first = program.take(*program.linking).program
-        return cls(encoded, recourse, np.clip(np.zeros(first.n_columns), first.col_lower, first.col_upper))
+        return cls(encoded, recourse, _within(encoded, np.zeros(len(recourse.linking))))
 
     def repriced(self, inst: Instance) -> JointSearch | None:
         """The same of an instance whose prices alone are others; None where rows read them."""
-        if rows_read_prices(inst):
+        return None if rows_read_prices(inst) else self._at(repriced(self.encoded, inst))
+
+    def limited(self, inst: Instance) -> JointSearch | None:
+        """Of an instance in which less is permitted, or that asks what must be signed; None where more is changed."""
+        encoded = limited(self.encoded, inst)
+        return None if encoded is None else self._at(encoded)
+
+    def grown(self, inst: Instance, factor: float) -> JointSearch | None:
+        """Of an instance with all demand multiplied; None where it does not only multiply amounts."""
+        found = grown(self.encoded, inst, factor)
+        if found is None:
             return None
-        encoded = repriced(self.encoded, inst)
-        self.recourse.price(encoded.program)
-        return replace(self, encoded=encoded)
+        encoded, growth = found
+        recourse = self.recourse.multiplied(encoded.program, factor, growth.unit, growth.amounts)
+        return JointSearch(encoded, recourse, _within(encoded, self.start * growth.unit))
+
+    def _at(self, encoded: Encoded) -> JointSearch:
+        return JointSearch(encoded, self.recourse.changed(encoded.program), _within(encoded, self.start))
+
+    def cut(self, study: Study) -> TwoStage:
+        """The best first stage by cuts, from where the search stands."""
+        program = self.encoded.program
+        found = l_shaped(
+            program.take(*program.linking).program,
+            self.encoded.instance.scenarios.probability,
+            self.recourse.at,
+            start=self.start,
+            options=study.options,
+            risk=NEUTRAL,
+            known=self.recourse.known(),
+        )
+        if found.x is not None:
+            self.start[:] = found.x
+        return found
 
     def found(self, study: Study) -> tuple[Incumbent, int] | None:
         """The best plan, and the rounds that it took; None where they came to no end."""
         began, program, recourse = time.perf_counter(), self.encoded.program, self.recourse
-        found = l_shaped(
-            program.take(*program.linking).program,
-            self.encoded.instance.scenarios.probability,
-            recourse.at,
-            start=self.start,
-            options=study.options,
-            risk=NEUTRAL,
-            known=recourse.known(),
-        )
+        found = self.cut(study)
         if found.x is None or found.stop is not Stop.OPTIMAL:
             return None
-        self.start[:] = found.x
         cost, _, _ = recourse.at(found.x)
         if not np.isfinite(cost).all():
             return None
@@ -92,3 +123,50 @@ class JointSearch:
         except SolverFailed:  # the solver's tolerance is all that serves some load: see `gates`
             return None
         return plan, found.rounds
+
+
+def _within(encoded: Encoded, x: Floats) -> Floats:
+    """(k,) in the bounds of the first stage."""
+    own = encoded.program.linking[0]
+    return np.clip(x, encoded.program.col_lower[own], encoded.program.col_upper[own])
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The problem that questions are asked of, by a name that it keeps in whichever process it comes to."""
+
+    name: str
+    inst: Instance = field(compare=False)
+
+    @classmethod
+    def of(cls, inst: Instance) -> Asked:
+        return cls(_name_of(inst), inst)
+
+
+@once
+def _name_of(_: Instance) -> str:
+    return uuid.uuid4().hex
+
+
+def kept(asked: Asked, study: Study) -> JointSearch | None:
+    """The search of the problem itself, from which that of each question goes on; None where it is not for it.
+
+    Written and cut once in a process, so that a question meets the same cuts in each.
+    """
+    if study.method != "auto" or not enough(asked.inst):
+        return None
+    if flows_of(asked.inst, admissible(asked.inst)[0]) > LARGEST_MONOLITH:
+        return None
+    shelf = _shelf(asked)
+    if not shelf:
+        search = JointSearch.of(encode(asked.inst), study)
+        if search is not None:
+            search.cut(study)
+        shelf.append(search)
+    return shelf[0]
+
+
+@lru_cache(maxsize=1)
+def _shelf(_: Asked) -> list[JointSearch | None]:
+    """This process's search of a problem: empty until it is written, dropped when another problem is asked about."""
+    return []

@@ -13,16 +13,15 @@ is bracketed and halved.
 from __future__ import annotations
 
 import math
-import uuid
-from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache, partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import numpy as np
 
 from problems.core.arrays import NONE
 from problems.core.costs import ENTRY_PRICES, M
-from problems.core.encode import Encoded, encode, rows_read_prices
 from problems.core.instance import Instance
+from problems.core.variants import rows_read_prices
 from router.errors import NoPlanInTime
 from router.plan.sizing import Price, Quote, Verdict
 from router.sizing.alternatives import Weighed
@@ -36,7 +35,7 @@ from router.sizing.discounts import (
     quoted_discounts,
     units_priced,
 )
-from router.sizing.joint import JointSearch, enough
+from router.sizing.joint import Asked, JointSearch, kept
 from router.sizing.options import Study
 from router.sizing.signatures import in_hand, quoted
 
@@ -48,7 +47,7 @@ STEPS = 40
 
 def quotes(study: Study, best: Best, weighed: Weighed) -> tuple[tuple[Quote, ...], list[str]]:
     """Every quote of the problem, in its order, and what of them no time was left for."""
-    work = partial(_quote, best=best, weighed=weighed, study_name=uuid.uuid4().hex)
+    work = partial(_quote, best=best, weighed=weighed, asked=Asked.of(best.inst))
     offers = np.flatnonzero(quoted(best.inst)).tolist()
     known = [o for o in offers if o in weighed.losing or o in weighed.gaining]
     rows = dict(zip(known, study.answered(work, known), strict=True))
@@ -59,7 +58,7 @@ def quotes(study: Study, best: Best, weighed: Weighed) -> tuple[tuple[Quote, ...
     return tuple(row for row, _ in quoted_rows), late
 
 
-def _quote(study: Study, offer: int, *, best: Best, weighed: Weighed, study_name: str) -> tuple[Quote, bool]:
+def _quote(study: Study, offer: int, *, best: Best, weighed: Weighed, asked: Asked) -> tuple[Quote, bool]:
     """The quote, and whether no time was left for the use from which on it pays."""
     inst, name = best.inst, best.inst.offers.names[offer]
     taken = offer in weighed.losing
@@ -77,7 +76,7 @@ def _quote(study: Study, offer: int, *, best: Best, weighed: Weighed, study_name
         least = LeastDiscount(study, inst, offer, losing)
         multiple, told = least.factor(best, taken), least.is_told
     elif losing is not None and not owned:
-        multiple = _WalkAway(study, _Quoted(study_name, inst), offer, losing).multiple(best, taken)
+        multiple = _WalkAway(study, asked, offer, losing).multiple(best, taken)
     elsewhere, late = None, False
     credited = bool(inst.credits.offer[:, offer].any())  # what is avoided is then partly what a credit pays
     if not owned and not agreed and not credited:
@@ -131,31 +130,17 @@ def _losing(study: Study, best: Best, offer: int) -> Best | None:
 
 
 @dataclass(frozen=True)
-class _Quoted:
-    """The problem at the prices quoted, by a name that it keeps in whichever process it comes to."""
-
-    name: str
-    inst: Instance = field(compare=False)
-
-
-@lru_cache(maxsize=1)
-def _program(quoted: _Quoted) -> Encoded:
-    """Written once in a process, for all quotes."""
-    return encode(quoted.inst)
-
-
-@dataclass(frozen=True)
 class _WalkAway:
     """The search for λ* of one offer."""
 
     study: Study
-    quoted: _Quoted
+    asked: Asked
     offer: int
     losing: Best  # without the offer
 
     @property
     def inst(self) -> Instance:
-        return self.quoted.inst
+        return self.asked.inst
 
     def multiple(self, best: Best, taken: bool) -> float | None:
         """λ*; inf where any multiple enters, None where not even the least does, or it is not sure that 1 does."""
@@ -204,15 +189,15 @@ class _WalkAway:
     def _at(self, multiple: float) -> Best:
         change = units_priced if in_units(self.inst, self.offer) else priced
         inst = change(self.inst, self.offer, multiple)
-        joint = None if self._joint is None or change is not priced else self._joint.repriced(inst)
+        before = self._before[-1] if change is priced else None
+        joint = None if before is None else before.repriced(inst)
+        self._before[:] = [joint or before]
         return best_plan(self.study, inst, joint)
 
     @cached_property
-    def _joint(self) -> JointSearch | None:
-        """The search at the prices quoted, from which that at others goes on."""
-        if rows_read_prices(self.inst) or not enough(self.inst):
-            return None
-        return JointSearch.of(_program(self.quoted), self.study)
+    def _before(self) -> list[JointSearch | None]:
+        """The search at the prices before, from which that at others goes on; at first at those quoted."""
+        return [None if rows_read_prices(self.inst) else kept(self.asked, self.study)]
 
     def _enters(self, point: Best) -> bool:
         """Whether the plan is the cheaper for the offer, beyond what two solves may differ by."""

@@ -18,6 +18,7 @@ import numpy as np
 from problems.core.instance import Instance
 from router.plan.sizing import DemandStep, Flip, FrontierPoint
 from router.sizing.best import Best, best_plan, grown, try_best_plan
+from router.sizing.joint import Asked, kept
 from router.sizing.options import Study
 from router.sizing.signatures import Advice, advice
 
@@ -30,7 +31,7 @@ ALL_BUT = 1.0 - 1e-4  # the weight solved for in place of 1: among equal CVaRs t
 
 def flips(study: Study, best: Best) -> tuple[tuple[Flip, ...], list[str]]:
     """Where the advice changes as all demand shrinks, and as it grows; and what of it no time was left for."""
-    work = partial(_flip, inst=best.inst, advised=advice(best.signs))
+    work = partial(_flip, asked=Asked.of(best.inst), advised=advice(best.signs))
     rows = dict(zip(DIRECTIONS, study.answered(work, DIRECTIONS), strict=True))
     late = [
         f"when the advice flips as demand goes {direction}" for direction, row in rows.items() if row is None
@@ -38,12 +39,13 @@ def flips(study: Study, best: Best) -> tuple[tuple[Flip, ...], list[str]]:
     return tuple(row for row in rows.values() if row is not None), late
 
 
-def _flip(study: Study, direction: Direction, *, inst: Instance, advised: Advice) -> Flip:
-    gap = 0.0
+def _flip(study: Study, direction: Direction, *, asked: Asked, advised: Advice) -> Flip:
+    gap, inst, search = 0.0, asked.inst, kept(asked, study)
 
     def plan_at(factor: float) -> Best | None:
         nonlocal gap
-        plan = try_best_plan(study, grown(inst, factor))
+        other = grown(inst, factor)
+        plan = try_best_plan(study, other, None if search is None else search.grown(other, factor))
         gap = max(gap, 0.0 if plan is None else plan.gap)
         return plan
 
