@@ -28,7 +28,18 @@ SOLVERS = {"highspy", "pulp"}
 MOST_LINES = 450
 MOST_MODULES = 22
 ROOMS = (
-    *("errors", "output", "schema", "plan", "loading", "importers", "traces", "scenarios", "normalise"),
+    *(
+        "errors",
+        "output",
+        "workers",
+        "schema",
+        "plan",
+        "loading",
+        "importers",
+        "traces",
+        "scenarios",
+        "normalise",
+    ),
     *("verification", "planning", "comparison", "explaining", "sizing", "simulation", "store"),
     *("reoptimisation", "backtesting", "api", "reports", "exporters", "commands", "cli"),
     *("__main__", "__init__"),

@@ -17,11 +17,11 @@ from problems.core.instance import Instance
 from problems.core.variants import grown, limited
 from router.errors import Infeasible
 from router.normalise import normalise
-from router.planning.workers import ALONE
 from router.sizing import best
 from router.sizing.options import Study
 from router.sizing.outcomes import is_linear, search
 from router.sizing.signatures import can_be_required, quoted
+from router.workers import ALONE
 from solvers import SolveOptions
 from solvers.joint_recourse import JointRecourse
 

@@ -93,7 +93,7 @@ def test_all_rows_are_read_again_by_parts(
     with TableReader(path, "routes", stated) as reader:
         assert list(reader.rows()) == ordered
     with TableReader(path, "routes", stated) as reader:
-        blocks = list(reader.blocks(periods))
+        blocks = [(at, list(own)) for at, own in reader.blocks(periods)]
     assert [at for at, _ in blocks] == sorted({row.period // periods for row in rows})
     again = [replace(row, period=row.period + at * periods) for at, own in blocks for row in own]
     assert again == ordered
@@ -139,7 +139,7 @@ def test_rows_that_are_none_are_refused(change: Any, rule: str, plan: Plan, tmp_
     path = written(tmp_path, plan)
     stated = _rewritten(path, change)
     with pytest.raises(InputError, match=rule), TableReader(path, "instances", stated) as reader:
-        list(reader.blocks(2))
+        [list(rows) for _, rows in reader.blocks(2)]
 
 
 def test_a_table_of_another_plan_is_refused(plan: Plan, tmp_path: Path) -> None:

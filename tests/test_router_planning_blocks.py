@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from problem_factory import api, by_period, gpu, load, problem
 from test_router_cli import Run
+from worker_accidents import Fails
 
 from router.api import verify
 from router.commands.plan_file import with_proof_beside
@@ -21,9 +22,10 @@ from router.plan.proof import ProofPart, part_line
 from router.planning.blocks import planning
 from router.planning.blocks.planning import is_large, plan_by_blocks, undividable
 from router.planning.solve import Search, planned
-from router.planning.workers import ALONE, start_workers
 from router.schema import Problem
+from router.verification.blocks import streaming
 from router.verification.blocks.streaming import verify_tables
+from router.workers import ALONE, start_workers
 from solvers import SolveOptions
 
 pytest.importorskip("pyarrow")
@@ -199,6 +201,23 @@ def test_parts_of_another_proof_are_refused(tmp_path: Path) -> None:
         verify_tables(stated, apart, tmp_path / "plan.json")
 
 
+def test_processes_change_nothing_in_the_verdict_of_a_proof(tmp_path: Path) -> None:
+    """Honest, and with a bound, a multiplier or a part that is not right."""
+    stated, plan = by_blocks(random_problem(5), tmp_path)
+    assert plan.proof is not None
+    parts = plan.proof.parts
+    higher = replace(parts[1], bound_usd=parts[1].bound_usd + 0.01)
+    unknown = replace(parts[2], multipliers={**(parts[2].multipliers or {}), "demand(nobody,0)": 1.0})
+    told = [parts, (parts[0], higher, *parts[2:]), (*parts[:2], unknown, *parts[3:]), parts[1:]]
+    apart, path = read_plan(tmp_path / "plan.json", apart=True), tmp_path / "plan.json"
+    with start_workers("loky", 2) as workers:
+        for i, some in enumerate(told):
+            lie = replace(apart, proof=replace(plan.proof, parts=some, beside=None))
+            alone = verify_tables(stated, lie, path)
+            assert alone.failed() == (() if i == 0 else ("proof",))
+            assert verify_tables(stated, lie, path, workers) == alone
+
+
 def test_what_breaks_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, calls = planning.solved_block, []
 
@@ -212,6 +231,19 @@ def test_what_breaks_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(KeyboardInterrupt):
         plan_by_blocks(load(random_problem(1)), SEARCH, tmp_path / "plan.json", ALONE, periods=5)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_breaks_while_it_is_checked_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C in the middle of the check, of one process and of two, where a plan of before stays as it was."""
+    (tmp_path / "plan.json").write_text("before")
+    for count in (1, 2):
+        monkeypatch.setattr(streaming, "looked_at", Fails(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt), start_workers("loky", count) as workers:
+            plan_by_blocks(load(random_problem(1)), SEARCH, tmp_path / "plan.json", workers, periods=5)
+        assert [file.name for file in tmp_path.iterdir()] == ["plan.json"]
+        assert (tmp_path / "plan.json").read_text() == "before"
 
 
 def test_a_limit_that_ends_before_the_last_block_says_how_far_it_came(
@@ -257,7 +289,12 @@ def test_the_command_plans_large_problems_by_blocks(
     assert (
         "beside it plan.routes.parquet, plan.instances.parquet, plan.quotas.parquet and its proof" in run.err
     )
-    assert Run(capsys, "verify", str(tmp_path / "big.yaml"), str(tmp_path / "plan.json")).code == 0
+    both = [
+        Run(capsys, "verify", str(tmp_path / "big.yaml"), str(tmp_path / "plan.json"), "--threads", count)
+        for count in ("1", "2")
+    ]
+    assert both[0].code == both[1].code == 0
+    assert both[0].out == both[1].out
     data["policy"] = {"max_spend_usd": 1e9}
     (tmp_path / "big.yaml").write_text(json.dumps(data))
     run = Run(capsys, *arguments)

@@ -23,12 +23,12 @@ from problems.core.variants import repriced, rows_read_prices
 from router.errors import Infeasible
 from router.normalise import normalise
 from router.planning.two_steps import Incumbent
-from router.planning.workers import ALONE
 from router.sizing import SizeOptions, joint, options, outcomes, size
 from router.sizing.best import best_plan, priced
 from router.sizing.first_stage import decide
 from router.sizing.joint import JointSearch
 from router.sizing.options import Study
+from router.workers import ALONE
 from solvers import SolveOptions, Stop
 from solvers.joint_recourse import JointRecourse
 from solvers.recourse import Recourse

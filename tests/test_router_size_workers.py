@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,7 +19,7 @@ from worker_accidents import AlwaysDies, DiesOnce, Fails, Pid
 
 from router.errors import Infeasible, InputError, NoPlanInTime
 from router.plan.document import Plan
-from router.planning.workers import Workers, spread, start_workers
+from router.workers import ALONE, Workers, spread, start_workers, stream
 
 linux = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a process")
 
@@ -105,6 +105,39 @@ def test_a_worker_killed_before_the_decision_is_priced(
     shaken = sized(many_futures(), method="program", workers=2)
     assert marker.exists()
     assert as_text(shaken) == alone("program", False)
+
+
+@linux
+@each_engine
+def test_a_stream_loses_nothing_with_a_worker(installed: str, tmp_path: Path) -> None:
+    """Results come in the order of tasks, whoever dies; tasks are taken as they are needed; errors come as they are."""
+    marker, taken = tmp_path / "killed", list[int]()
+
+    def tasks(count: int) -> Iterator[int]:
+        for i in range(count):
+            taken.append(i)
+            yield i
+
+    with start_workers(installed, 2) as workers:
+        found = stream(DiesOnce(str, str(marker), os.getpid()), tasks(40), workers)
+        assert next(found) == "0"
+        assert len(taken) < 20
+        assert list(found) == [str(i) for i in range(1, 40)]
+        assert marker.exists()
+        with pytest.raises(Infeasible, match=r"^no plan$"):
+            list(stream(Fails(Infeasible("no plan")), tasks(9), workers))
+        with pytest.raises(KeyboardInterrupt):
+            list(stream(Fails(KeyboardInterrupt()), tasks(9), workers))
+        with pytest.raises(NoPlanInTime, match="again and again"):
+            list(stream(AlwaysDies(os.getpid()), tasks(3), workers))
+        assert list(stream(str, tasks(3), workers)) == ["0", "1", "2"]
+
+
+def test_a_stream_of_one_process_does_a_task_when_its_result_is_asked_for() -> None:
+    done: list[int] = []
+    found = stream(done.append, iter(range(3)), ALONE)
+    next(found)
+    assert done == [0]
 
 
 @linux

@@ -509,4 +509,5 @@ def test_it_imports_neither_the_model_nor_the_solvers_and_numpy_where_it_must():
         "router.loading.fingerprint",
         "router.errors",
         "router.scenarios",
+        "router.workers",
     }

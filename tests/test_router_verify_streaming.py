@@ -13,17 +13,22 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from problem_factory import api, by_period, gpu, load, plan_of, problem
 
 from router.api import verify
 from router.commands.plan_file import write_plan
+from router.errors import InputError
 from router.plan.across import reaches_across
 from router.plan.document import TABLES, Plan
 from router.plan.file import read_plan
 from router.schema import Problem
 from router.verification import Verification
+from router.verification.blocks import looking, streaming
+from router.verification.blocks.looking import looked_at
 from router.verification.blocks.streaming import needs_all_rows, verify_by_blocks, verify_tables
+from router.workers import ALONE, Workers, start_workers
 
 HOURS, BLOCK = 31, 7
 BY_BLOCK = ("routes", "instances", "quotas")
@@ -70,10 +75,10 @@ def blocks_of(rows: Iterable[Any], size: int) -> Iterable[tuple[int, list[Any]]]
     return sorted(blocks.items())
 
 
-def by_blocks(stated: Problem, plan: Plan, size: int = BLOCK) -> Verification:
+def by_blocks(stated: Problem, plan: Plan, size: int = BLOCK, workers: Workers = ALONE) -> Verification:
     apart = replace(plan, routes=(), instances=(), quotas=None)
     tables: Mapping[str, Any] = {name: blocks_of(getattr(plan, name) or (), size) for name in BY_BLOCK}
-    return verify_by_blocks(stated, apart, tables, size)
+    return verify_by_blocks(stated, apart, tables, size, workers=workers)
 
 
 def test_an_honest_plan_passes_with_the_same_cost() -> None:
@@ -125,6 +130,18 @@ def test_a_lie_is_caught_by_the_same_checks(seed: int) -> None:
         whole = verify(stated, lie)
         assert by_blocks(stated, lie).failed() == whole.failed()
         caught += not whole.ok
+    assert caught > 3
+
+
+def test_processes_change_nothing_in_a_verdict() -> None:
+    """Honest or not: every check with its words and its worst case, to the last digit."""
+    stated, plan = honest()
+    rng, caught = random.Random(8), 0
+    with start_workers("loky", 2) as workers:
+        for lie in (plan, *(_changed(plan, rng) for _ in range(12))):
+            verdict = by_blocks(stated, lie)
+            assert by_blocks(stated, lie, workers=workers) == verdict
+            caught += not verdict.ok
     assert caught > 3
 
 
@@ -202,3 +219,29 @@ def test_a_file_is_read_by_blocks_where_that_will_do_and_at_once_where_not(tmp_p
         verdict = verify_tables(stated, replace(apart, proof=plan.proof), tmp_path / "plan.json")
         assert verdict.ok
         assert verdict.cost_usd == pytest.approx(plan.cost_usd)
+
+
+def test_a_table_that_changes_while_it_is_read_is_not_what_was_hashed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pyarrow")
+    stated, plan = honest()
+    write_plan(tmp_path / "plan.json", plan, parquet=True)
+    apart = read_plan(tmp_path / "plan.json", apart=True)
+
+    def meanwhile(block: Any) -> Any:
+        routes = tmp_path / "plan.routes.parquet"
+        routes.write_bytes(routes.read_bytes() + b" ")
+        return looked_at(block)
+
+    monkeypatch.setattr(streaming, "looked_at", meanwhile)
+    with pytest.raises(InputError, match="was changed while it was read"):
+        verify_tables(stated, apart, tmp_path / "plan.json")
+
+
+def test_gaps_that_were_asked_for_longest_ago_are_forgotten_first() -> None:
+    looking._drawn.update({("a", 0): np.zeros(5), ("b", 0): np.zeros(5), ("c", 0): np.zeros(5)})
+    looking.forget(11)
+    assert list(looking._drawn) == [("b", 0), ("c", 0)]
+    looking.forget(0)
+    assert not looking._drawn

@@ -95,8 +95,8 @@ def _planned_by_blocks(
 
     from router.planning.blocks.planning import plan_by_blocks, undividable
     from router.planning.solve import Search
-    from router.planning.workers import start_workers
     from router.reports.plan import plan_report
+    from router.workers import start_workers
 
     asked = Search(search.solver, replace(options, threads=1))
     why = undividable(problem, asked)

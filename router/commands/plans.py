@@ -30,9 +30,16 @@ PROMISES_BROKEN = 6
 @click.argument("file", metavar="FILE")
 @allow_files_option
 @click.argument("plan", metavar="PLAN")
+@click.option(
+    "--threads",
+    type=click.IntRange(1, 4096),
+    default=1,
+    show_default=True,
+    help="Processes that share the periods of tables beside the plan. The verdict is the same.",
+)
 @json_option
 @tracebacks_option
-def verify(file: str, plan: str, machine: bool) -> int:
+def verify(file: str, plan: str, threads: int, machine: bool) -> int:
     """Check a plan against its problem: every promise, and the cost to the cent.
 
     Plain loops over the two files, apart from everything that made the plan. Ends with 6 where a promise is broken.
@@ -50,8 +57,10 @@ def verify(file: str, plan: str, machine: bool) -> int:
             verdict = check(problem, stated)
         else:
             from router.verification.blocks.streaming import verify_tables
+            from router.workers import start_workers
 
-            verdict = verify_tables(problem, stated, plan)
+            with start_workers("loky", threads) as workers:
+                verdict = verify_tables(problem, stated, plan, workers)
     answer(verdict, lambda: verification_report(verdict, f"{plan} for {file}"), machine)
     if verdict.ok and (stated.proof is None or stated.proof.kind != "own"):
         remark(f"The bound stands as {stated.solver.name} states it; it is not re-checked.")

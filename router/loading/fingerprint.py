@@ -84,11 +84,12 @@ def problem_sha256(problem: Problem) -> str:
 
 
 _last: dict[str, tuple[weakref.ref[Problem], str]] = {}
-_files: set[FilePath] = set()  # read for the last hash
+_files: dict[FilePath, str | None] = {}  # read for the last hash, and the hash of each; None: it is not there
 
 
 def problem_sha256_v1(problem: Problem) -> str | None:
     """The hash as release 0.1.0 made it; None for a problem that it could not have read. Raises OSError."""
+    _files.clear()
     return _sha256_v1(_stated(problem, problem))
 
 
@@ -221,8 +222,9 @@ _encoded = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=
 
 def _content(path: FilePath, name: str) -> str:
     """Hash of a file's bytes; its name where it is not there."""
-    _files.add(path)
-    if not path.is_file():
-        return name
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    if path not in _files:
+        _files[path] = None
+        if path.is_file():
+            with path.open("rb") as file:
+                _files[path] = hashlib.file_digest(file, "sha256").hexdigest()
+    return _files[path] or name

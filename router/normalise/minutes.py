@@ -117,19 +117,29 @@ class MinuteDemand:
 
     def _gaps(self, name: str, cv: float, level: int, number: int) -> Floats:
         """(≥ number + 1,) when each group of 2^level requests has come, in mean gaps of a group; the first is 0."""
-        known = self._arrived.get((name, level))
+        known = self._arrived.pop((name, level), None)
         if known is None or len(known) <= number:
             rng = np.random.RandomState([SEED, zlib.crc32(name.encode()), level])
-            gaps = np.ones(2 * number)
+            gaps = np.ones(max(number, min(2 * number, self.minutes * FINEST)))  # more never come
             if cv > EVEN:
                 gaps = rng.standard_gamma(2**level / cv**2, len(gaps)) / (2**level / cv**2)
             gaps[0] = max(gaps[0], LEAST)
-            known = self._arrived[name, level] = np.concatenate([[0.0], np.cumsum(gaps)])
+            known = np.concatenate([[0.0], np.cumsum(gaps)])
+        self._arrived[name, level] = known
         return known
 
 
 type Arrivals = dict[tuple[str, int], Floats]
-"""What was drawn, by name and level."""
+"""What was drawn, by name and level; what was asked for last stands last."""
+
+
+def forget(arrived: Arrivals, most: int) -> None:
+    """Keep no more gaps than so many: those that were asked for longest ago are drawn anew when they are needed."""
+    kept = sum(map(len, arrived.values()))
+    for key in list(arrived):
+        if kept <= most:
+            return
+        kept -= len(arrived.pop(key))
 
 
 def minute_demand(problem: Problem, inst: Instance, arrived: Arrivals | None = None) -> MinuteDemand:

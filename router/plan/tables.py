@@ -11,10 +11,12 @@ All of a table need never be in memory: rows are added as they come, and read a 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, get_args, get_origin, get_type_hints
@@ -153,20 +155,22 @@ class TableReader:
             raise
 
     def _open(self, stated: TableFile) -> None:
+        self._state = _state(self._file)
         sha256 = hashlib.file_digest(self._file, "sha256").hexdigest()
         self._file.seek(0)
         if sha256 != stated.sha256:
-            raise self._wrong("is not the one that the plan was written with: its hash is another")
+            raise _wrong(self.path, "is not the one that the plan was written with: its hash is another")
         try:
             self._parquet = _parquet().ParquetFile(self._file)
         except (_arrow().ArrowInvalid, OSError) as error:
-            raise self._wrong("is damaged: it is not a Parquet file") from error
+            raise _wrong(self.path, "is damaged: it is not a Parquet file") from error
         types = _types(self.kind)
         theirs = {field.name: field.type for field in self._parquet.schema_arrow}
         if list(theirs) != list(types) or any(theirs[name] != types[name][0] for name in types):
-            raise self._wrong(f"must have the columns {', '.join(types)}, each of its type")
+            raise _wrong(self.path, f"must have the columns {', '.join(types)}, each of its type")
         if self._parquet.metadata.num_rows != stated.rows:
-            raise self._wrong(f"has {self._parquet.metadata.num_rows:,} rows, not the {stated.rows:,} stated")
+            rule = f"has {self._parquet.metadata.num_rows:,} rows, not the {stated.rows:,} stated"
+            raise _wrong(self.path, rule)
 
     def __enter__(self) -> TableReader:
         return self
@@ -177,74 +181,127 @@ class TableReader:
     def rows(self) -> Iterator[Any]:
         """All rows, in their order."""
         for batch in self._batches():
-            yield from self._of(batch, 0)
+            _check(self.path, self.kind, batch)
+            yield from _rows_of(self.kind, batch, 0)
 
-    def blocks(self, periods: int) -> Iterator[tuple[int, list[Any]]]:
+    def blocks(self, periods: int) -> Iterator[tuple[int, TableSlice]]:
         """Rows of so many periods at a time, by the number of the block, in order; periods count from its first one.
 
-        Blocks without rows are left out.
+        Blocks without rows are left out. Of the rows only the periods are read here.
         """
-        at, own = -1, list[Any]()
-        for batch in self._batches():
-            numbers = batch.column("period").to_numpy() // periods
-            start = 0
-            while start < len(numbers):
-                block = int(numbers[start])
+        at, start, end = -1, 0, 0
+        for batch in self._batches(["period"]):
+            column = batch.column("period")
+            if column.null_count:
+                raise _wrong(self.path, "period is required in every row")
+            if not len(column):
+                continue
+            numbers = column.to_numpy() // periods
+            for first in [0, *((numbers[1:] != numbers[:-1]).nonzero()[0] + 1).tolist()]:
+                block = int(numbers[first])
                 if block < max(at, 0):
-                    raise self._wrong("is not in the order of periods")
-                end = start
-                while end < len(numbers) and numbers[end] == block:
-                    end += 1
+                    raise _wrong(self.path, "is not in the order of periods")
                 if block != at:
-                    if own:
-                        yield at, own
-                    at, own = block, []
-                own += self._of(batch.slice(start, end - start), block * periods)
-                start = end
-        if own:
-            yield at, own
+                    if end + first > start:
+                        yield at, self._slice(start, end + first, at * periods)
+                    at, start = block, end + first
+            end += len(numbers)
+        if end > start:
+            yield at, self._slice(start, end, at * periods)
 
-    def _batches(self) -> Iterator[Any]:
+    def _slice(self, start: int, end: int, first: int) -> TableSlice:
+        return TableSlice(self.path, self.kind, self._state, start, end, first)
+
+    def _batches(self, columns: list[str] | None = None) -> Iterator[Any]:
         try:
-            for batch in self._parquet.iter_batches(batch_size=BATCH):
-                self._check(batch)
-                yield batch
+            yield from self._parquet.iter_batches(batch_size=BATCH, columns=columns)
         except (_arrow().ArrowInvalid, OSError) as error:
-            raise self._wrong("is damaged: its rows cannot be read") from error
+            raise _wrong(self.path, "is damaged: its rows cannot be read") from error
 
-    def _check(self, batch: Any) -> None:
-        """Numbers are numbers and finite, and what must be stated is."""
-        arrow, compute = _arrow(), _compute()
-        for name, (type_, optional) in _types(self.kind).items():
-            column = batch.column(name)
-            if column.null_count and not optional:
-                raise self._wrong(f"{name} is required in every row")
-            words = _words(self.kind).get(name)
-            if (
-                words
-                and compute.all(compute.is_in(column.drop_null(), arrow.array(words)), min_count=0).as_py()
-                is False
-            ):
-                raise self._wrong(f"{name} must be one of {', '.join(words)}")
-            values = column.items if arrow.types.is_map(type_) else column
-            if arrow.types.is_floating(values.type):
-                right = compute.less_equal(compute.abs(values), LARGEST)  # not of what is not a number
-                if compute.all(right, min_count=0).as_py() is False:
-                    raise self._wrong(f"{name} holds what is not a finite number")
 
-    def _of(self, batch: Any, first: int) -> list[Any]:
-        columns = []
-        for name, column in zip(batch.schema.names, batch.columns, strict=True):
-            values = column.to_pylist()
-            if name == "period" and first:
-                values = [value - first for value in values]
-            if _arrow().types.is_map(column.type):
-                values = [None if value is None else dict(value) for value in values]
-            columns.append(values)
-        return [self.kind(*values) for values in zip(*columns, strict=True)]
+@dataclass(frozen=True)
+class TableSlice:
+    """Rows of a table beside a plan from one to before another, read when they are gone through, in any process.
 
-    def _wrong(self, rule: str) -> InputError:
-        return InputError(Issue((), rule, None, KEEP_BOTH, str(self.path)))
+    state   of the file whose hash was looked at
+    first   the period from which theirs count
+    """
+
+    path: Path
+    kind: type
+    state: tuple[int, ...]
+    start: int
+    end: int
+    first: int
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+    def __iter__(self) -> Iterator[Any]:
+        """Raises InputError."""
+        try:
+            with self.path.open("rb") as file:
+                if _state(file) != self.state:
+                    raise _wrong(self.path, "was changed while it was read")
+                batches = self._batches(_parquet().ParquetFile(file))
+        except (_arrow().ArrowInvalid, OSError) as error:
+            raise _wrong(self.path, "is damaged: its rows cannot be read") from error
+        for batch in batches:
+            _check(self.path, self.kind, batch)
+            yield from _rows_of(self.kind, batch, self.first)
+
+    def _batches(self, parquet: Any) -> list[Any]:
+        """Of the groups that the rows are in."""
+        sizes = [parquet.metadata.row_group(i).num_rows for i in range(parquet.num_row_groups)]
+        ends = list(accumulate(sizes))
+        some = [i for i, size in enumerate(sizes) if ends[i] > self.start and ends[i] - size < self.end]
+        if not some:
+            return []
+        table = parquet.read_row_groups(some, use_threads=False)
+        batches: list[Any] = table.slice(self.start - ends[some[0]] + sizes[some[0]], len(self)).to_batches()
+        return batches
+
+
+def _state(file: BinaryIO) -> tuple[int, ...]:
+    stat = os.fstat(file.fileno())
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
+def _check(path: Path, kind: type, batch: Any) -> None:
+    """Numbers are numbers and finite, and what must be stated is."""
+    arrow, compute = _arrow(), _compute()
+    for name, (type_, optional) in _types(kind).items():
+        column = batch.column(name)
+        if column.null_count and not optional:
+            raise _wrong(path, f"{name} is required in every row")
+        words = _words(kind).get(name)
+        if (
+            words
+            and compute.all(compute.is_in(column.drop_null(), arrow.array(words)), min_count=0).as_py()
+            is False
+        ):
+            raise _wrong(path, f"{name} must be one of {', '.join(words)}")
+        values = column.items if arrow.types.is_map(type_) else column
+        if arrow.types.is_floating(values.type):
+            right = compute.less_equal(compute.abs(values), LARGEST)  # not of what is not a number
+            if compute.all(right, min_count=0).as_py() is False:
+                raise _wrong(path, f"{name} holds what is not a finite number")
+
+
+def _rows_of(kind: type, batch: Any, first: int) -> list[Any]:
+    columns = []
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        values = column.to_pylist() if column.null_count < len(column) else [None] * len(column)
+        if name == "period" and first:
+            values = [None if value is None else value - first for value in values]
+        if _arrow().types.is_map(column.type):
+            values = [None if value is None else dict(value) for value in values]
+        columns.append(values)
+    return [kind(*values) for values in zip(*columns, strict=True)]
+
+
+def _wrong(path: Path, rule: str) -> InputError:
+    return InputError(Issue((), rule, None, KEEP_BOTH, str(path)))
 
 
 @cache

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from router.errors import NoPlanInTime
-from router.planning.workers import ALONE, Workers, spread
 from router.sizing.orders import Order
+from router.workers import ALONE, Workers, spread
 from solvers import SolveOptions
 
 QUICK = 20_000  # flow columns: up to here alternatives, flips and quotes, some forty searches, are looked into unasked

@@ -29,7 +29,6 @@ from router.planning.notes import burst_notes, notes_of, sizing_notes, turnaroun
 from router.planning.proving import proven_sizing
 from router.planning.publish import checked, gap_of, options_of, versions
 from router.planning.solve import DEFAULT_SOLVER
-from router.planning.workers import seldom_collected, start_workers
 from router.schema import Generated, Problem
 from router.sizing.alternatives import Weighed, amounts, weigh
 from router.sizing.best import ROUNDING, Best, best_of_program, figures, plan_under, priced_plan
@@ -38,6 +37,7 @@ from router.sizing.measures import Baselines, baselines
 from router.sizing.options import Inquiry, SizeOptions, Study
 from router.sizing.outcomes import flows_of, outcomes
 from router.sizing.sections import Sections
+from router.workers import seldom_collected, start_workers
 from solvers import SolveOptions, Stop
 
 FOR_THE_ANSWER = 0.5  # of the time at most, where questions follow

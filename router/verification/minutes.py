@@ -121,15 +121,18 @@ class Minutes:
         return shape
 
     def _ends(self, name: str, level: int, groups: int, cv: float) -> Shape:
-        known = self.drawn.get((name, level))
+        """Sums of gaps; those asked for last stand last in `drawn`."""
+        known = self.drawn.pop((name, level), None)
         if known is None or len(known) < groups:
-            gaps = np.ones(2 * groups)
+            several = max(groups, min(2 * groups, self.number * SINGLY))  # more never come
+            gaps = np.ones(several)
             if cv > 1e-6:
                 rng = np.random.RandomState([SEED, zlib.crc32(name.encode()), level])
-                gaps = rng.standard_gamma(2**level / cv**2, 2 * groups) / (2**level / cv**2)
+                gaps = rng.standard_gamma(2**level / cv**2, several) / (2**level / cv**2)
             gaps[0] = max(gaps[0], 1e-300)
-            known = self.drawn[name, level] = np.cumsum(gaps)
+            known = np.cumsum(gaps)
         ends: Shape = known
+        self.drawn[name, level] = ends
         return ends
 
 
@@ -205,7 +208,7 @@ def _recorded(stated: Problem, started: Problem) -> Iterator[tuple[str, dict[int
         path = trace_path(stated, trace)
         try:
             file = read_file(path, trace, ZoneInfo(trace.timezone or stated.horizon.timezone), wanted[path])
-            rows = chosen_rows(file.rows, trace, wanted[path])
+            rows = chosen_rows(file, trace, wanted[path])
         except (Unreadable, OSError, EOFError, UnicodeError, csv.Error, ValueError, OverflowError):
             continue  # said by the check of traces
         if file.single or (file.step_h is not None and file.step_h <= LONGEST_STEP_H):

@@ -25,12 +25,12 @@ from benchmarks.sizing import year
 from benchmarks.textbook_shapes import textbook_shape
 from problems.core.admissible import admissible
 from router.normalise import normalise
-from router.planning.workers import start_workers
 from router.schema import Problem
 from router.sizing import SizeOptions, size
 from router.sizing.first_stage import decide
 from router.sizing.options import Study
 from router.sizing.outcomes import costs_of, flows_of, outcomes
+from router.workers import start_workers
 from solvers import SolveOptions, Stop
 
 SCENARIOS = [int(count) for count in os.environ.get("SCENARIOS", "50,200,1000").split(",")]

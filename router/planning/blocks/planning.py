@@ -6,8 +6,8 @@ import gzip
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from math import fsum
@@ -31,7 +31,6 @@ from router.planning.decode import refused_rows
 from router.planning.notes import REFUSED, burst_notes, notes_of, waiting_notes
 from router.planning.publish import gap_of, options_of, versions
 from router.planning.solve import Search, encode_problem
-from router.planning.workers import Workers, spread
 from router.schema import Problem
 from router.traces import recorded
 from router.verification.base.audit import Audit
@@ -39,6 +38,7 @@ from router.verification.blocks.cut import blocks_of
 from router.verification.blocks.proof import audit_of_block, total_of
 from router.verification.blocks.streaming import verify_tables
 from router.verification.minutes import tell_minutes
+from router.workers import Workers, stream
 
 PERIODS = 24
 """Of a block."""
@@ -103,7 +103,7 @@ def plan_by_blocks(
         draft = Path(folder) / target.name
         plan = _made(problem, known, draft, search, workers, doing, periods)
         doing("checking the plan")
-        verdict = verify_tables(problem, plan, draft)
+        verdict = verify_tables(problem, plan, draft, workers)
         if not verdict.ok:
             failed = "\n".join(f"  {check.name}: {check.detail}" for check in verdict.checks if not check.ok)
             raise CertificateFailed(
@@ -139,7 +139,8 @@ def _made(
     while True:
         made = _Assembly(known, held.shares, most_usd, periods)
         try:
-            plan = made.written(path, _answers(_tasks(made, shut, search), workers, search, doing, made))
+            with closing(_answers(made, shut, search, workers, doing)) as answers:
+                plan = made.written(path, answers)
         except Infeasible:
             if not shut:
                 raise
@@ -173,24 +174,25 @@ def _tasks(made: _Assembly, shut: frozenset[str], search: Search) -> Iterator[Bl
 
 
 def _answers(
-    tasks: Iterator[BlockTask],
-    workers: Workers,
-    search: Search,
-    doing: Callable[[str], None],
-    made: _Assembly,
-) -> Iterator[BlockAnswer]:
+    made: _Assembly, shut: frozenset[str], search: Search, workers: Workers, doing: Callable[[str], None]
+) -> Generator[BlockAnswer]:
     """In order, a few at a time: no more wait than the processes have in hand."""
-    many, done = 2 * workers.count, 0
-    total = -(-made.problem.horizon.periods // made.periods)
-    while some := [task for _, task in zip(range(many), tasks, strict=False)]:
-        if search.options.late:
-            raise NoPlanInTime(
-                f"{done:,} of {total:,} blocks of periods were planned when the time limit was reached. "
-                "A longer --time-limit may help."
-            )
-        yield from spread(solved_block, some, workers)
-        done += len(some)
-        doing(f"{done:,} of {total:,} blocks of periods")
+    done, total = 0, -(-made.problem.horizon.periods // made.periods)
+
+    def tasks() -> Iterator[BlockTask]:
+        for task in _tasks(made, shut, search):
+            if search.options.late:
+                raise NoPlanInTime(
+                    f"{done:,} of {total:,} blocks of periods were planned when the time limit was reached. "
+                    "A longer --time-limit may help."
+                )
+            yield task
+
+    with closing(stream(solved_block, tasks(), workers)) as answers:
+        for answer in answers:
+            done += 1
+            doing(f"{done:,} of {total:,} blocks of periods")
+            yield answer
 
 
 class _Assembly:

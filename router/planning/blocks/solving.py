@@ -10,7 +10,7 @@ import numpy as np
 from problems.core.encode import Encoded
 from problems.core.uncollected import without_collections
 from router.errors import NoPlanInTime
-from router.normalise.minutes import Arrivals
+from router.normalise.minutes import Arrivals, forget
 from router.plan.proof import ProofPart
 from router.plan.rows import InstanceRow, MinuteSource, QuotaRow, RouteRow, UnservedRow
 from router.planning.minutes.quota_rows import quota_rows
@@ -69,8 +69,8 @@ class BlockAnswer:
 _arrived: Arrivals = {}
 """Gaps drawn for one block serve the next: they hang on names and volumes alone."""
 
-MOST_KEPT = 40_000_000
-"""Of them, over all workloads: 320 MB; then they are drawn anew."""
+MOST_KEPT = 96_000_000
+"""Of them, over all workloads: 770 MB."""
 
 
 def solved_block(task: BlockTask) -> BlockAnswer:
@@ -83,8 +83,7 @@ def _solved(task: BlockTask) -> BlockAnswer:
     encoded = encode_problem(task.own)
     best = _searched(encoded, task)
     decoded = best.decoded
-    if sum(map(len, _arrived.values())) > MOST_KEPT:
-        _arrived.clear()
+    forget(_arrived, MOST_KEPT)
     quotas, minutes = quota_rows(task.own, encoded.views, decoded.routes, _arrived)
     proof, bound = _proven(task, best)
     return BlockAnswer(

@@ -29,6 +29,7 @@ from router.verification.base.parts import (
 )
 from router.verification.base.pools import Loads, Pool, PoolKey, loads_of, pools_of
 from router.verification.base.rows import rows_of
+from router.workers import ALONE, Workers
 
 GAPS = "gaps"
 """Of what is written: gaps between requests, as drawn by workload."""
@@ -46,6 +47,7 @@ class Audit:
     whole      the problem before like workloads were taken together; None: none were
     sums       what rows come to that were read before, and that the plan is without; see `blocks`
     parts      of a proof by blocks that lie beside the plan, read one by one
+    workers    processes that work out a proof by blocks
     """
 
     problem: Problem
@@ -56,6 +58,7 @@ class Audit:
     whole: Problem | None = None
     sums: Sums = NO_SUMS
     parts: Callable[[], Iterable[ProofPart]] | None = None
+    workers: Workers = ALONE
 
     @cached_property
     def alike(self) -> Audit | None:

@@ -46,6 +46,16 @@ class File:
     relative: bool = False
     step_h: float | None = None
     slots: set[int] = field(default_factory=set)
+    by_text: dict[int, dict[str, list[TraceRow]]] = field(default_factory=dict)
+
+    def of_text(self, column: int, text: str) -> list[TraceRow]:
+        """Rows that have a text in a wanted column, in their order."""
+        if column not in self.by_text:
+            found: dict[str, list[TraceRow]] = {}
+            for row in self.rows:
+                found.setdefault(row.fields[column], []).append(row)
+            self.by_text[column] = found
+        return self.by_text[column].get(text, [])
 
 
 def read_file(path: Path, trace: Trace, zone: ZoneInfo, wanted: Sequence[str]) -> File:
@@ -61,15 +71,17 @@ def read_file(path: Path, trace: Trace, zone: ZoneInfo, wanted: Sequence[str]) -
         header = [name.strip() for name in next(reader)]
         layout = _layout(header, trace, wanted)
         file = File(single=layout.requests is None)
-        kinds = set()
+        kinds, text_before, moment = set[bool](), "", (0, False)
         for fields in reader:
             if not fields:
                 continue
             if len(fields) != len(header):
                 raise Unreadable(f"{len(fields)} fields under {len(header)} names")
-            at, relative = _moment(fields[layout.timestamp], zone)
-            kinds.add(relative)
-            file.rows.append(_row(fields, at, layout))
+            if fields[layout.timestamp] != text_before or not kinds:  # rows of one time stand together
+                text_before = fields[layout.timestamp]
+                moment = _moment(text_before, zone)
+                kinds.add(moment[1])
+            file.rows.append(_row(fields, moment[0], layout))
     if len(kinds) != 1:
         raise Unreadable("no rows" if not kinds else "dates and seconds from the start are mixed")
     file.relative = kinds.pop()

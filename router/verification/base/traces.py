@@ -42,7 +42,7 @@ def with_records(problem: Problem, ledger: Ledger) -> Problem:
         try:
             if key not in files:
                 files[key] = read_file(trace_path(problem, trace), trace, ZoneInfo(zone), wanted[key[0]])
-            chosen[w] = (files[key], chosen_rows(files[key].rows, trace, wanted[key[0]]))
+            chosen[w] = (files[key], chosen_rows(files[key], trace, wanted[key[0]]))
         except (Unreadable, OSError, EOFError, UnicodeError, csv.Error, ValueError, OverflowError) as error:
             ledger.fault(f"demand.trace of {workload.name}: {error}")
     if not chosen:
@@ -71,11 +71,15 @@ def wanted_columns(problem: Problem) -> dict[Path, list[str]]:
     return {path: sorted(columns) for path, columns in names.items()}
 
 
-def chosen_rows(rows: list[TraceRow], trace: Trace, wanted: list[str]) -> list[TraceRow]:
+def chosen_rows(file: File, trace: Trace, wanted: list[str]) -> list[TraceRow]:
     """Those that the filter and the model let through."""
+    rows = file.rows
     for name, values in (trace.filter or {}).items():
         at = wanted.index(name)
-        rows = [row for row in rows if row.fields[at] in values]
+        if rows is file.rows and len(values) == 1:
+            rows = file.of_text(at, values[0])
+        else:
+            rows = [row for row in rows if row.fields[at] in values]
     if trace.model_column is not None:
         at = wanted.index(trace.model_column)
         rows = [row for row in rows if row.fields[at] == trace.model]

@@ -1,6 +1,7 @@
 """Blocks of periods, each looked at as a problem and a plan of its own, where nothing else reaches across periods.
 
     cut         a block without contracts and fees, which are settled for the horizon as a whole
+    looking     what the checks say of a block, in any process
     streaming   a plan whose rows are read a block at a time
     proof       a proof whose parts are of blocks
 

@@ -18,6 +18,9 @@ from router.schema import Demand, Problem
 from router.verification.base.audit import Audit
 from router.verification.base.eligibility import Candidate
 
+NO_ROWS = {"routes": (), "instances": (), "quotas": None, "unserved": ()}
+"""Of a plan of a block: none that are by period."""
+
 TOTALS = ("requests_total", "tokens_total")
 
 
@@ -37,13 +40,13 @@ def blocks_of(periods: int, size: int) -> Iterator[Block]:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BlockAudit(Audit):
-    """`of`: the audit of the whole, which judges routes once for all."""
+    """`judged`: reasons against every route, which are those of the whole, judged once for all blocks."""
 
-    of: Audit = field(kw_only=True)
+    judged: Mapping[Candidate, tuple[str, ...]] = field(kw_only=True)
 
     @cached_property
     def verdicts(self) -> dict[Candidate, tuple[str, ...]]:
-        return self.of.verdicts
+        return dict(self.judged)
 
 
 def problem_of_block(problem: Problem, block: Block) -> Problem:

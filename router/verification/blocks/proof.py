@@ -12,20 +12,61 @@ count from its first one.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from contextlib import closing
+from dataclasses import dataclass, replace
 
 from router.plan.across import reaches_across
 from router.plan.document import Plan
 from router.plan.proof import Proof, ProofPart
 from router.schema import LongPrompt, OfferModel, Problem
 from router.verification.base.audit import Audit
-from router.verification.base.ledger import Ledger, Ledgers
-from router.verification.blocks.cut import Block, BlockAudit, blocks_of, plan_of_block, problem_of_block
+from router.verification.base.eligibility import Candidate
+from router.verification.base.ledger import Ledger
+from router.verification.blocks.cut import (
+    NO_ROWS,
+    Block,
+    BlockAudit,
+    blocks_of,
+    plan_of_block,
+    problem_of_block,
+)
 from router.verification.bound import relaxation_of
 from router.verification.bound.proof import Unproven, check_of_whole, check_total, proven_parts, slack_of
+from router.workers import stream
 
-NO_ROWS = {"routes": (), "instances": (), "quotas": None, "unserved": ()}
+
+@dataclass(frozen=True)
+class BoundedBlock:
+    """A block as it is bounded, and the parts of its proof; `judged`: as of `BlockAudit`."""
+
+    first: int
+    problem: Problem
+    plan: Plan
+    judged: Mapping[Candidate, tuple[str, ...]]
+    parts: tuple[ProofPart, ...]
+
+
+@dataclass(frozen=True)
+class BlockBound:
+    """What the parts of a block prove, and all of them together; `why`: why they prove nothing."""
+
+    each: tuple[float, ...]
+    total: float
+    why: str | None = None
+
+
+def bounded(block: BoundedBlock) -> BlockBound:
+    """By our own rows and arithmetic, in any process."""
+    model = relaxation_of(BlockAudit(block.problem, block.plan, judged=block.judged))
+    if model is None:
+        return BlockBound((), -math.inf, "proof: the problem calls two things by one name")
+    try:
+        bounds, total = proven_parts(model, block.parts)
+    except Unproven as error:
+        return BlockBound((), -math.inf, f"proof: {error} in the block of periods from {block.first}")
+    return BlockBound(tuple(bounds), total)
 
 
 def priced_block(problem: Problem, block: Block, shares: Mapping[str, float]) -> Problem:
@@ -60,7 +101,7 @@ def audit_of_block(whole: Audit, block: Block, shares: Mapping[str, float], most
     """What its relaxation is of: plans of it that cost no more than that."""
     rows = plan_of_block(whole.plan, block, whole.case.period_h, NO_ROWS)
     limited: Plan = replace(rows, objective_usd=most_usd)
-    return BlockAudit(priced_block(whole.case.problem, block, shares), limited, Ledgers(), of=whole)
+    return BlockAudit(priced_block(whole.case.problem, block, shares), limited, judged=whole.verdicts)
 
 
 def total_of(bounds: Iterable[float]) -> float:
@@ -93,29 +134,31 @@ def _proven(audit: Audit, stated: Proof, parts: Iterable[ProofPart], ledger: Led
         ledger.fault("proof:", across, "reaches across periods, so that blocks do not bound it")
         return -math.inf
     commitments = audit.case.commitments
-    if stated.blocks.periods < 1 or not all(
-        name in commitments and 0.0 <= share <= 1.0 for name, share in shares.items()
-    ):
+    periods = stated.blocks.periods
+    if periods < 1 or not all(name in commitments and 0.0 <= share <= 1.0 for name, share in shares.items()):
         ledger.fault("proof.blocks: its periods or shares are not possible")
         return -math.inf
-    waiting, totals = _Waiting(parts), list[float]()
-    for block in blocks_of(audit.case.periods, stated.blocks.periods):
-        model = relaxation_of(audit_of_block(audit, block, shares, audit.plan.objective_usd))
-        if model is None:
-            ledger.fault("proof: the problem calls two things by one name")
-            return -math.inf
-        own = waiting.of(block)
-        try:
-            bounds, total = proven_parts(model, own)
-        except Unproven as error:
-            ledger.fault("proof:", error, "in the block of periods from", block.first)
-            return -math.inf
-        for part, bound in zip(own, bounds, strict=True):
-            right = part.bound_usd <= bound + slack
-            ledger.require(
-                right, f"proof: a part from period {block.first} is {part.bound_usd!r}, proven is {bound!r}"
-            )
-        totals.append(total)
+    waiting, totals, own = _Waiting(parts), list[float](), deque[BoundedBlock]()
+
+    def blocks() -> Iterator[BoundedBlock]:
+        for block in blocks_of(audit.case.periods, periods):
+            of_block = audit_of_block(audit, block, shares, audit.plan.objective_usd)
+            here = of_block.problem, of_block.plan, of_block.judged
+            own.append(BoundedBlock(block.first, *here, waiting.of(block)))
+            yield own[-1]
+
+    with closing(stream(bounded, blocks(), audit.workers)) as found:
+        for bound in found:
+            block = own.popleft()
+            if bound.why is not None:
+                ledger.fault(bound.why)
+                return -math.inf
+            for part, usd in zip(block.parts, bound.each, strict=True):
+                right = part.bound_usd <= usd + slack
+                ledger.require(
+                    right, f"proof: a part from period {block.first} is {part.bound_usd!r}, proven is {usd!r}"
+                )
+            totals.append(bound.total)
     if waiting.left:
         ledger.fault("proof: some parts are of no block, or out of order")
     return total_of(totals)

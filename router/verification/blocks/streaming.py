@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -19,20 +18,25 @@ from router.plan.start import as_planned
 from router.plan.tables import TableReader
 from router.schema import Problem
 from router.verification import verify
-from router.verification.base.audit import GAPS, Audit
-from router.verification.base.bills import Use, use_of
+from router.verification.base.audit import Audit
 from router.verification.base.costs import Sums
-from router.verification.base.ledger import Ledger, Ledgers, Verification
-from router.verification.blocks.cut import Block, BlockAudit, blocks_of, plan_of_block, problem_of_block
+from router.verification.base.ledger import SHOWN, Ledger, Ledgers, Verification
+from router.verification.blocks.cut import NO_ROWS, Block, blocks_of, plan_of_block, problem_of_block
+from router.verification.blocks.looking import (
+    BlockFindings,
+    PaidCounts,
+    SizedRows,
+    StatedBlock,
+    forget,
+    looked_at,
+)
 from router.verification.checks import CHECKS
-
-MOST_KEPT = 40_000_000
-"""Gaps between requests that are kept from block to block, over all workloads: 320 MB."""
+from router.workers import ALONE, Workers, stream
 
 PERIODS = 24
 """Of a block, where nobody says how many."""
 
-type Blocks[R] = Iterable[tuple[int, list[R]]]
+type Blocks[R] = Iterable[tuple[int, SizedRows[R]]]
 """Rows by the number of their block, in order; their periods count from its first."""
 
 SECTIONS = (
@@ -60,8 +64,10 @@ def needs_all_rows(problem: Problem, plan: Plan) -> str | None:
     return across
 
 
-def verify_tables(problem: Problem, plan: Plan, path: str | Path) -> Verification:
+def verify_tables(problem: Problem, plan: Plan, path: str | Path, workers: Workers = ALONE) -> Verification:
     """As `verify`, of a plan of which tables stand beside a file; by blocks, or with all rows at once if need be.
+
+    workers   processes that look at blocks
 
     Raises InputError for tables that are not those of the plan.
     """
@@ -78,7 +84,7 @@ def verify_tables(problem: Problem, plan: Plan, path: str | Path) -> Verificatio
         parts = None
         if plan.proof is not None and plan.proof.beside is not None and not plan.proof.parts:
             parts = partial(stored_parts, path, plan.proof.beside)
-        return verify_by_blocks(problem, plan, blocks, periods, parts)
+        return verify_by_blocks(problem, plan, blocks, periods, parts, workers)
 
 
 def verify_by_blocks(
@@ -87,34 +93,29 @@ def verify_by_blocks(
     tables: Mapping[str, Blocks[Any]],
     periods: int = PERIODS,
     parts: Callable[[], Iterable[ProofPart]] | None = None,
+    workers: Workers = ALONE,
 ) -> Verification:
     """As `verify`, of a plan whose tables by period come by blocks of so many periods; see `needs_all_rows`.
 
-    parts   of its proof by blocks, where they are not in the plan
+    parts     of its proof by blocks, where they are not in the plan
+    workers   processes that look at blocks; what is found is the same with any number of them
     """
     ledgers, sums = Ledgers(), Sums()
     bare = replace(plan, routes=(), instances=(), unserved=(), tables=None)
-    whole = Audit(as_planned(problem, plan), bare, ledgers, sums=sums, parts=parts)
+    whole = Audit(as_planned(problem, plan), bare, ledgers, sums=sums, parts=parts, workers=workers)
     unserved = _by_block(plan.unserved, periods)
     rows = {name: _RowBlocks(name, blocks) for name, blocks in tables.items()}
-    paid: dict[tuple[str, str | None], float] = {}
-    for block in blocks_of(whole.case.periods, periods):
-        own = Ledgers()
-        here = {
-            name: tuple(rows[name].of(block.number)) if name in rows else BY_BLOCK[name] for name in BY_BLOCK
-        }
-        here["unserved"] = unserved.pop(block.number, ())
-        stated, paid = _started(plan_of_block(plan, block, whole.case.period_h, here), paid, own["starts"])
-        audit = BlockAudit(
-            problem_of_block(whole.case.problem, block), stated, own, written=whole.written, of=whole
-        )
-        for check in CHECKS:
-            if not check.spans:
-                check.look(audit, own[check.name])
-        _add(sums, audit, whole, block)
-        if sum(map(len, whole.written.get(GAPS, {}).values())) > MOST_KEPT:
-            whole.written.pop(GAPS)
-        _take_over(ledgers, own, block)
+    blocks = list(blocks_of(whole.case.periods, periods))
+    paid: PaidCounts = {}
+    stated = (_stated(whole, plan, block, rows, unserved.pop(block.number, ())) for block in blocks)
+    try:
+        for block, found in zip(blocks, stream(looked_at, stated, workers), strict=True):
+            _started(paid, found, block, ledgers)
+            _add(sums, found, whole)
+            _take_over(ledgers, found.ledgers, block)
+            paid = found.last
+    finally:
+        forget(0)
     for table in rows.values():
         table.end(ledgers["fields"])
     for number in unserved:
@@ -126,6 +127,24 @@ def verify_by_blocks(
     return Verification(all(line.ok for line in verdict), verdict, whole.expected_usd)
 
 
+def _stated(
+    whole: Audit,
+    plan: Plan,
+    block: Block,
+    rows: Mapping[str, _RowBlocks[Any]],
+    unserved: tuple[UnservedRow, ...],
+) -> StatedBlock:
+    here = {name: rows[name].of(block.number) if name in rows else BY_BLOCK[name] for name in BY_BLOCK}
+    return StatedBlock(
+        block,
+        problem_of_block(whole.case.problem, block),
+        plan_of_block(plan, block, whole.case.period_h, NO_ROWS | {"unserved": unserved}),
+        here,
+        whole.verdicts,
+        whole.case.commitments,
+    )
+
+
 class _RowBlocks[R]:
     """Rows of a table, block by block."""
 
@@ -133,10 +152,10 @@ class _RowBlocks[R]:
         self._blocks, self._name = iter(blocks), name
         self._next = next(self._blocks, None)
 
-    def of(self, number: int) -> list[R]:
+    def of(self, number: int) -> SizedRows[R]:
         """Those of a block, of which there may be none."""
         if self._next is None or self._next[0] != number:
-            return []
+            return ()
         rows, self._next = self._next[1], next(self._blocks, None)
         return rows
 
@@ -155,49 +174,29 @@ def _by_block(rows: Iterable[UnservedRow], periods: int) -> dict[int, tuple[Unse
     return found
 
 
-def _started(
-    plan: Plan, before: Mapping[tuple[str, str | None], float], ledger: Ledger
-) -> tuple[Plan, dict[tuple[str, str | None], float]]:
-    """The plan of a block as if nothing ran before it, and what is paid for in its last period.
-
-    What starts with the first period is looked at here; nothing else hangs on it, for starts cost nothing.
+def _started(paid: PaidCounts, found: BlockFindings, block: Block, ledgers: Ledgers) -> None:
+    """What starts with the first period of a block is what did not run before; nothing else hangs on it, for starts
+    cost nothing.
     """
-    rows = list(plan.instances)
-    for i, row in enumerate(rows):
-        if row.period == 0:
-            started = max(0.0, row.paid_count - before.get((row.offer, row.model), 0.0))
-            ledger.equal(row.started, started, row.offer, row.model, "started with the first period")
-            rows[i] = replace(row, started=max(0.0, row.paid_count))
-    after = {(row.offer, row.model): row.paid_count for row in rows if row.period == plan.periods - 1}
-    return replace(plan, instances=tuple(rows)), after
+    own = Ledger("starts")
+    for offer, model, started, count in found.first:
+        ours = max(0.0, count - paid.get((offer, model), 0.0))
+        own.equal(started, ours, offer, model, "started with the first period")
+    _take_over(ledgers, {"starts": own}, block)
 
 
-def _add(sums: Sums, audit: BlockAudit, whole: Audit, block: Block) -> None:
+def _add(sums: Sums, found: BlockFindings, whole: Audit) -> None:
     """What the rows of a block come to."""
-    commitments, future = whole.case.commitments, whole.case.futures[0].name
-    used: dict[tuple[str, int], list[Use]] = {}
-    for flow in audit.flows:
-        if flow.units > 0:
-            sums.carrying.add(flow.offer.name)
-        if flow.offer.name in commitments and flow.entry is not None:
-            at = flow.offer.name, block.first + flow.row.period
-            if flow.units > 0:
-                used.setdefault(at, []).append(use_of(flow, commitments[flow.offer.name]))
-    for (name, period), own in used.items():
-        together = Use(
-            math.fsum(each.tokens for each in own),
-            math.fsum(each.usd for each in own),
-            math.fsum(each.fees for each in own),
-        )
-        sums.used[name, period, future].append(together)
-    costs = audit.costs
-    for key, usd in costs.by_future[audit.case.futures[0].name].items():
-        if not (key[1] == "tokens" and key[0] in commitments):  # that is on their bills
-            sums.usd[key].append(usd)
-    sums.committed.append(costs.committed[audit.case.futures[0].name])
+    future = whole.case.futures[0].name
+    sums.carrying.update(found.carrying)
+    for (name, period), use in found.used.items():
+        sums.used[name, period, future].append(use)
+    for key, usd in found.usd.items():
+        sums.usd[key].append(usd)
+    sums.committed.append(found.committed)
 
 
-def _take_over(ledgers: Ledgers, own: Ledgers, block: Block) -> None:
+def _take_over(ledgers: Ledgers, own: Mapping[str, Ledger], block: Block) -> None:
     """What was found in a block, with its place in the horizon."""
     for name, ledger in own.items():
         whole = ledgers[name]
@@ -205,4 +204,4 @@ def _take_over(ledgers: Ledgers, own: Ledgers, block: Block) -> None:
         whole.worst = max(whole.worst, ledger.worst)
         whole.misses += ledger.misses
         places = f"(periods from {block.first})"
-        whole.shown += [f"{text} {places}" for text in ledger.shown][: max(0, 3 - len(whole.shown))]
+        whole.shown += [f"{text} {places}" for text in ledger.shown][: max(0, SHOWN - len(whole.shown))]

@@ -13,17 +13,20 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from types import ModuleType
 from typing import Any
 
 from router.errors import InputError, Issue, NoPlanInTime, RouterError, from_extra
 
 ATTEMPTS = 3
+IN_HAND = 2  # tasks of a stream for each process: one that runs, and one that waits for it to end
 SELDOM = 500_000  # objects between collections, as for the command itself; of Python 700
 IDLE_S = 300.0  # after so long without work a process of loky ends
 NO_WORKERS_S = 60.0  # so long work waits where all of Dask's processes have died and none comes up again
@@ -93,6 +96,48 @@ def spread[T, R](work: Callable[[T], R], tasks: Sequence[T], workers: Workers) -
             for future in futures:
                 future.cancel()
     raise NoPlanInTime(DYING) from lost
+
+
+def stream[T, R](work: Callable[[T], R], tasks: Iterable[T], workers: Workers) -> Generator[R]:
+    """As `spread`, one result after another: tasks are taken as they are needed to keep all processes busy."""
+    if workers.executor is None:
+        yield from map(work, tasks)
+        return
+    executor, waiting = workers.executor, iter(tasks)
+    hand: deque[tuple[T, Future[R | RouterError | KeyboardInterrupt]]] = deque()
+    lost = 0
+    try:
+        while True:
+            for task in islice(waiting, IN_HAND * workers.count - len(hand)):
+                hand.append((task, executor.submit(_result, work, task)))
+            if not hand:
+                return
+            try:
+                result = hand[0][1].result()
+            except workers.deaths as error:
+                lost += 1
+                if lost >= workers.attempts:
+                    raise NoPlanInTime(DYING) from error
+                hand = deque((task, _again(executor, work, task, future)) for task, future in hand)
+                continue
+            if isinstance(result, RouterError | KeyboardInterrupt):
+                raise result
+            lost = 0
+            hand.popleft()
+            yield result
+    finally:
+        for _, future in hand:
+            future.cancel()
+
+
+def _again[T, R](
+    executor: Executor, work: Callable[[T], R], task: T, future: Future[R | RouterError | KeyboardInterrupt]
+) -> Future[R | RouterError | KeyboardInterrupt]:
+    """A future of what was lost; what is there stays."""
+    if future.done() and future.exception() is None:
+        return future
+    future.cancel()
+    return executor.submit(_result, work, task)
 
 
 @contextmanager
