@@ -28,6 +28,10 @@ OPTIONS = {
 }
 
 
+TINY = 1e-10
+"""Weights that are nothing."""
+
+
 class HighsRelaxation:
     """See `solvers.core.relaxation`. Presolve is off, so that duals and rays are of the program as it stands."""
 
@@ -86,6 +90,41 @@ class HighsRelaxation:
             highspy.HighsStatus.kError
         ):
             raise HandOverRefused(NAME, "rows refused")
+
+    def tableau(self, away: float) -> Any:
+        """(k, m) by which rows add up to those of the simplex tableau in which a whole column is basic and not whole.
+
+        away   from a whole number; the last solve ended with an optimum
+        """
+        h, value = self.highs, np.array(self.highs.getSolution().col_value, dtype=np.float64)
+        basic = np.array(h.getBasicVariables()[1], dtype=np.int64)
+        place = np.flatnonzero(basic >= 0)
+        column = basic[place]
+        part = value[column] - np.floor(value[column])
+        chosen = np.isin(column, self.columns) & (part > away) & (part < 1 - away)
+        rows, weights = list[Ints](), list[Floats]()
+        for k in place[chosen].tolist():
+            _, weight, number, row = h.getBasisInverseRowSparse(k)
+            at = np.array(row[:number], dtype=np.int64)
+            some = np.abs(weight[at]) > TINY
+            rows.append(np.sort(at[some]))
+            weights.append(weight[rows[-1]])
+        starts = np.concatenate([[0], np.cumsum([len(each) for each in rows])])
+        cells = (
+            np.concatenate([np.empty(0), *weights]),
+            np.concatenate([np.empty(0, dtype=np.int64), *rows]),
+            starts,
+        )
+        return sparse.csr_array(cells, shape=(len(rows), h.getNumRow()))
+
+    def solve_with(self, lower: Floats, upper: Floats, matrix: Any, most: Floats) -> RelaxedAnswer:
+        """As `solve`, with rows matrix · x ≤ most more for this once: multipliers are of the rows and of these."""
+        h, before, rows = self.highs, self.highs.getBasis(), self.highs.getNumRow()
+        self.add_rows(matrix, most)
+        answer = self.solve(lower, upper)
+        h.deleteRows(len(most), np.arange(rows, rows + len(most), dtype=np.int32))
+        h.setBasis(before)
+        return answer
 
     def limit_rows(self, rows: Ints, lower: Floats, upper: Floats) -> None:
         """Other limits of some rows. Raises `HandOverRefused` where HiGHS refuses them."""

@@ -44,6 +44,16 @@ class ProofPart:
 
 
 @record
+class Rounding:
+    """A row that whole counts make of promises: their sum by these weights, rounded."""
+
+    weights: Multipliers = stated("Of each promise in the sum")
+    down: tuple[str, ...] = stated(
+        "What is counted down from its upper limit; all else counts up from its lower one"
+    )
+
+
+@record
 class ProofCase:
     """One case of what spans the horizon, bounded by itself; together the cases leave nothing out."""
 
@@ -51,6 +61,10 @@ class ProofCase:
     bound_usd: Number = stated("No plan within these ranges has a lower objective")
     parts: tuple[ProofPart, ...] = stated("As `proof.parts`, within these ranges")
     prices: Multipliers | None = stated("As `proof.prices`, within these ranges", default=None)
+    roundings: tuple[Rounding, ...] | None = stated(
+        "Rows that hold within these ranges, `rounding(0)` and so on among the multipliers; any weights are right",
+        default=None,
+    )
 
 
 @record

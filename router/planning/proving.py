@@ -30,6 +30,7 @@ from router.planning.proofs.cutting import strengthened_parts, with_cuts
 from router.planning.proofs.held import cases_of
 from router.planning.proofs.piecewise import priced_parts, rounded_parts
 from router.planning.proofs.scaled import ScaledRelaxation, parts_by_name
+from router.planning.proofs.spanning import spanning_cases, work_waits
 from router.planning.proofs.stating import rows_of_use, stated_proof
 from router.planning.publish import draft, gap_of
 from router.planning.structure import few_spanning
@@ -43,6 +44,9 @@ from solvers.proof import ProgramProof, WorkLimits, prove
 
 LARGEST = 10_000  # columns: beyond, the relaxation alone
 HELD = 40_000  # columns: up to so many there may be cases of what spans the horizon
+FOR_ROUNDINGS = (
+    0.4  # of the time that is left: what each case takes now it takes again, twice, to be worked out
+)
 FOR_CASES = 0.6  # of the time that is left: writing their trees and working them out again takes the rest
 GAP = 1e-9  # relative, at which a part counts as proven
 EFFORT = 1_000_000  # see `WorkLimits`
@@ -224,6 +228,8 @@ def _of_large(
     if by_pieces is not None:
         return *by_pieces, None
     cases = cases_of(model, encoded, answer, usd, enough, options.within(FOR_CASES))
+    if cases is None and answer.bound < enough and work_waits(model):
+        cases = spanning_cases(model, answer, enough, options.within(FOR_ROUNDINGS))
     return strengthened_parts(model, answer), None, cases
 
 

@@ -22,7 +22,7 @@ from solvers.strengthened import strengthened
 
 MANY = 1_500  # whole columns: with fewer a search of all at once is as good
 NODES = 100  # of the tree of a window
-FOR_WINDOWS = 0.9  # of the time; then flows are solved again
+FOR_WINDOWS = 0.6  # of the time; then flows are solved again, and the bound is worked out
 
 
 def planned_over_time(encoded: Encoded, options: SolveOptions, held: Fixed) -> Incumbent | None:

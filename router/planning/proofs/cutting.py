@@ -20,7 +20,7 @@ from solvers.strengthened import StrengthenedAnswer
 
 def strengthened_parts(model: ScaledRelaxation, answer: StrengthenedAnswer) -> tuple[ProofPart, ...]:
     """All of the problem as one part, bounded with cuts; `answer` of the model's program."""
-    cut, multipliers = _named(model, answer), answer.multipliers
+    cut, multipliers = named_cuts(model, answer), answer.multipliers
     # a multiplier of the wrong sign, however small, would need a limit that is not there
     usd = usable(cut.program, multipliers) * cut.row_scale
     by_name: dict[str, float] = {}
@@ -34,10 +34,11 @@ def with_cuts(model: ScaledRelaxation, options: SolveOptions) -> tuple[ScaledRel
     from solvers.strengthened import strengthened  # here: an export of the program needs no solver
 
     answer = strengthened(model.program, options)
-    return None if answer is None else (_named(model, answer), answer.multipliers)
+    return None if answer is None else (named_cuts(model, answer), answer.multipliers)
 
 
-def _named(model: ScaledRelaxation, answer: StrengthenedAnswer) -> ScaledRelaxation:
+def named_cuts(model: ScaledRelaxation, answer: StrengthenedAnswer) -> ScaledRelaxation:
+    """The relaxation with the rows that were added below its own, named by promise and flows."""
     matrix, added = model.program.matrix, answer.added
     names, scale = [], []
     for k, row in enumerate(added.row.tolist()):

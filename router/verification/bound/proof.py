@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import chain
 
-from router.plan.proof import Proof, ProofCase, ProofPart, ProvenLeaf, parts_json
+from router.plan.proof import Proof, ProofCase, ProofPart, ProvenLeaf, Rounding, parts_json
 from router.plan.values import Interval
 from router.verification.base.audit import Audit
 from router.verification.base.costs import NO_SUMS
@@ -15,6 +16,7 @@ from router.verification.bound import relaxation_of
 from router.verification.bound.cuts import cut_of
 from router.verification.bound.duality import UNIT, Usd, covered, least, priced, proven
 from router.verification.bound.relaxation import ROOM, RelaxedProblem
+from router.verification.bound.roundings import rounding_name, rounding_of
 
 RELATIVE = 1e-9
 """How far a stated bound may lie above what is worked out here, as a part of the objective."""
@@ -70,9 +72,24 @@ def proven_cases(model: RelaxedProblem, cases: tuple[ProofCase, ...]) -> list[tu
     if not cases or not covered(ranges):
         raise Unproven("its cases leave some counts out")
     return [
-        proven_parts(model.within(own), case.parts, case.prices)
+        proven_parts(_with_roundings(model.within(own), case.roundings), case.parts, case.prices)
         for case, own in zip(cases, ranges, strict=True)
     ]
+
+
+def _with_roundings(model: RelaxedProblem, roundings: tuple[Rounding, ...] | None) -> RelaxedProblem:
+    """With rows that hold within these limits alone."""
+    if not roundings:
+        return model
+    rows = {}
+    for i, stated in enumerate(roundings):
+        for promise in stated.weights:
+            _known(model, promise)
+        row = rounding_of(model, stated)
+        if row is None:
+            raise Unproven(f"{rounding_name(i)} is not a row that its promises make")
+        rows[rounding_name(i)] = row
+    return replace(model, constraints={**model.constraints, **rows})
 
 
 def _rest(

@@ -1,0 +1,139 @@
+"""A long program whose few spanning decisions are branched on, each node bounded by tableau rows.
+
+    node    ranges of the whole columns that span the steps
+    bound   of its relaxation with the rows that its own basis makes (`tableau_rows`)
+
+A column that spans stands in rows of every step: counted from 0 it takes up what a row gains by rounding, counted from
+the end of a narrow range it does not. So a node in which what spans has one value is bounded far better than its
+relaxation, and the tree goes there first: along what is farthest from whole, else a value, and what is below and above.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+from math import isinf
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solvers.core.options import SolveOptions
+from solvers.core.program import Floats, LinearProgram
+from solvers.core.record import Record
+from solvers.core.result import Stop
+from solvers.proof.safe import refuting
+from solvers.tableau_rows import TableauRows, tableau_rows
+
+type Ints = NDArray[np.int64]
+
+WHOLE = 1e-6
+MOST_LEAVES = 16
+
+
+class SpanningLeaf(Record):
+    """Ranges (k,) of what spans, and what bounds every point there.
+
+    point        (n,) of the relaxation with the rows; None: there is none
+    multipliers  (m + k,) of the program's rows and of those
+    """
+
+    lower: Floats
+    upper: Floats
+    bound: float
+    point: Floats | None
+    multipliers: Floats
+    rows: TableauRows | None
+
+
+@dataclass(order=True)
+class _WaitingLeaf:
+    bound: float
+    number: int
+    leaf: SpanningLeaf = field(compare=False)
+
+
+class SpanningTree:
+    """`spans` (k,): whole columns."""
+
+    def __init__(self, program: LinearProgram, spans: Ints, options: SolveOptions) -> None:
+        from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
+
+        left_s = options.finishing.left_s
+        self.program, self.spans, self.options = program, spans, options
+        self.relaxation = HighsRelaxation(program, time_limit_s=None if isinf(left_s) else left_s)
+
+    def leaves(self, enough: float) -> list[SpanningLeaf]:
+        """They leave no point out; best first, until all are at `enough`. None at all: no relaxation was solved."""
+        low, high = self.program.col_lower[self.spans], self.program.col_upper[self.spans]
+        root = self._looked_at(np.ceil(low), np.floor(high), enough)
+        if root is None:
+            return []
+        waiting, done = [_WaitingLeaf(root.bound, 0, root)], list[SpanningLeaf]()
+        while waiting and len(waiting) + len(done) < MOST_LEAVES and not self.options.late:
+            leaf = heapq.heappop(waiting).leaf
+            ranges = self._split(leaf) if leaf.bound < enough else []
+            parts = [self._looked_at(*ends, enough) for ends in ranges]
+            if not parts or any(part is None for part in parts):
+                done.append(leaf)
+                if leaf.bound < enough:
+                    break  # the least of all stays as it is
+                continue
+            for part in parts:
+                if part is not None:
+                    heapq.heappush(waiting, _WaitingLeaf(part.bound, len(waiting) + len(done), part))
+        return done + [each.leaf for each in waiting]
+
+    def _looked_at(self, lower: Floats, upper: Floats, enough: float) -> SpanningLeaf | None:
+        """A node; None where its relaxation has no answer."""
+        program, relaxation = self.program, self.relaxation
+        low, high = program.col_lower.copy(), program.col_upper.copy()
+        low[self.spans], high[self.spans] = lower, upper
+        ends = low[relaxation.columns], high[relaxation.columns]
+        plain = relaxation.solve(*ends)
+        if plain.multipliers is None or (plain.point is None and plain.stop is not Stop.INFEASIBLE):
+            return None
+        if plain.point is None:
+            return self._refuted(lower, upper, plain.multipliers, (low, high), enough)
+        usd = program.objective(plain.point)
+        leaf = SpanningLeaf(lower, upper, usd, plain.point, plain.multipliers, None)
+        if usd >= enough or self.options.late:
+            return leaf
+        rows = tableau_rows(program, relaxation, plain.point, low, high)
+        if rows is None:
+            return leaf
+        cut = relaxation.solve_with(*ends, rows.matrix, rows.upper)
+        if cut.point is None or cut.multipliers is None:
+            return leaf
+        return SpanningLeaf(lower, upper, program.objective(cut.point), cut.point, cut.multipliers, rows)
+
+    def _refuted(
+        self, lower: Floats, upper: Floats, ray: Floats, ends: tuple[Floats, Floats], enough: float
+    ) -> SpanningLeaf | None:
+        """A node without a point: multipliers that prove more than is asked for."""
+        multipliers, bound = refuting(self.program, ray, enough, *ends)
+        return None if bound < enough else SpanningLeaf(lower, upper, bound, None, multipliers, None)
+
+    def _split(self, leaf: SpanningLeaf) -> list[tuple[Floats, Floats]]:
+        """Ranges that leave nothing out; none where each has one value."""
+        assert leaf.point is not None
+        value = leaf.point[self.spans]
+        far = np.abs(value - np.round(value))
+        wide = leaf.upper > leaf.lower
+        if far.max(initial=0.0) > WHOLE:
+            k = int(np.argmax(far))
+            down = np.floor(value[k])
+            ends = [(leaf.lower[k], down), (down + 1, leaf.upper[k])]
+        elif wide.any():
+            usd = np.where(wide, self.program.cost[self.spans] * np.maximum(value, 0.5), -np.inf)
+            k = int(np.argmax(usd))
+            at = float(np.round(value[k]))
+            ends = [(leaf.lower[k], at - 1), (at, at), (at + 1, leaf.upper[k])]
+        else:
+            return []
+        split = []
+        for low, high in ends:
+            if low <= high:
+                lower, upper = leaf.lower.copy(), leaf.upper.copy()
+                lower[k], upper[k] = low, high
+                split.append((lower, upper))
+        return split
