@@ -168,9 +168,9 @@ def _tasks(made: _Assembly, shut: frozenset[str], search: Search) -> Iterator[Bl
     whole = Audit(problem, made.bare())
     options = replace(search.options, watch=None, threads=1)
     for block in blocks_of(problem.horizon.periods, made.periods):
-        bounded = audit_of_block(whole, block, shares, made.most_usd).problem
+        bounded = audit_of_block(whole, block, shares, made.most_usd)
         own = of_periods(problem, range(block.first, block.end), shut)
-        yield BlockTask(block.first, own, bounded, weights, options, made.most_usd)
+        yield BlockTask(block.first, own, bounded.problem, weights, options, bounded.plan, bounded.judged)
 
 
 def _answers(

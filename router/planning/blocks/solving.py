@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,16 +12,17 @@ from problems.core.encode import Encoded
 from problems.core.uncollected import without_collections
 from router.errors import NoPlanInTime
 from router.normalise.minutes import Arrivals, forget
+from router.plan.document import Plan
 from router.plan.proof import ProofPart
 from router.plan.rows import InstanceRow, MinuteSource, QuotaRow, RouteRow, UnservedRow
 from router.planning.minutes.quota_rows import quota_rows
 from router.planning.proofs.scaled import ScaledRelaxation, parts_by_name
 from router.planning.proving import searched_by
-from router.planning.publish import draft
 from router.planning.solve import encode_problem
 from router.planning.two_steps import Fixed, Incumbent, finished, run
 from router.schema import Problem
-from router.verification import audit_of
+from router.verification.base.eligibility import Candidate
+from router.verification.blocks.cut import BlockAudit
 from router.verification.bound import relaxation_of
 from router.verification.bound.proof import Unproven, proven_parts
 from solvers import LinearProgram, Solution, SolveOptions, SolversError
@@ -36,7 +38,8 @@ class BlockTask:
     own        its problem, without contracts and fees, shut offers denied
     bounded    the same as it is bounded, see `verification.blocks.proof`
     weights    what a dollar of use costs, by offer with a contract
-    most_usd   no less than the plan of the whole costs
+    limited    the plan that it is bounded beside: it has no rows, and costs no less than the whole
+    judged     reasons against every route
     """
 
     first: int
@@ -44,7 +47,8 @@ class BlockTask:
     bounded: Problem
     weights: dict[str, float]
     options: SolveOptions
-    most_usd: float
+    limited: Plan
+    judged: Mapping[Candidate, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def _solved(task: BlockTask) -> BlockAnswer:
     decoded = best.decoded
     forget(_arrived, MOST_KEPT)
     quotas, minutes = quota_rows(task.own, encoded.views, decoded.routes, _arrived)
-    proof, bound = _proven(task, best)
+    proof, bound = _proven(task)
     return BlockAnswer(
         [replace(row, period=row.period + task.first) for row in decoded.routes],
         [replace(row, period=row.period + task.first) for row in decoded.instances],
@@ -143,11 +147,9 @@ def _used(encoded: Encoded, best: Incumbent, task: BlockTask) -> dict[tuple[str,
     return {at: (tokens[at], usd[at]) for at in tokens}
 
 
-def _proven(task: BlockTask, best: Incumbent) -> tuple[list[ProofPart], float]:
+def _proven(task: BlockTask) -> tuple[list[ProofPart], float]:
     """Parts, with the periods of the block, and what they prove of it together; none where no plan is so cheap."""
-    plan = draft(task.bounded, best.encoded.instance.time, best.decoded)
-    audit = audit_of(task.bounded, replace(plan, objective_usd=task.most_usd))
-    relaxation = relaxation_of(audit)
+    relaxation = relaxation_of(BlockAudit(task.bounded, task.limited, judged=task.judged))
     if relaxation is None:
         return [], 0.0
     model = ScaledRelaxation.of(relaxation)

@@ -313,17 +313,19 @@ class Case:
 
     def rtt_ms(self, workload: str, offer: str) -> float:
         """Round trip from where the work comes to an offer."""
-        return self._ways[workload, offer][0]
+        return self._ways.get((workload, offer), (0.0, 0.0))[0]
 
     def egress_usd(self, workload: str, offer: str) -> float:
         """Price of a token that is sent there."""
-        return self._ways[workload, offer][1]
+        return self._ways.get((workload, offer), (0.0, 0.0))[1]
 
     @cached_property
     def _ways(self) -> dict[tuple[str, str], tuple[float, float]]:
+        """Of work that states where it comes from."""
         return {
             (load.name, name): way_to(self.problem, load, offer)
             for load in self.problem.workloads
+            if load.origin
             for name, offer in self.offers.items()
         }
 

@@ -68,7 +68,7 @@ class UnservedWork:
 def flows_of(case: Case, cells: dict[CellKey, Cell], plan: Plan, ledger: Ledger) -> list[Flow]:
     """The routes on the cells that they speak of. A row that speaks of none is a fault."""
     units = {name: unit_of(workload) for name, workload in case.workloads.items()}
-    flows = []
+    flows, steady = [], dict[tuple[str, str, str], tuple[float, float]]()
     for i, row in enumerate(plan.routes):
         cell = _cell(case, cells, row, f"routes[{i}]:", ledger)
         if cell is not None:
@@ -76,7 +76,10 @@ def flows_of(case: Case, cells: dict[CellKey, Cell], plan: Plan, ledger: Ledger)
             entry, share = offer.models.get(row.model), row.served_share * cell.units
             unit = units[row.workload]
             hours = cell.runs.get(row.period, case.span(row.period))
-            usd = usd_of_unit(case, unit, offer.name, row.model, hours)
+            route = row.workload, row.offer, row.model
+            usd = steady.get(route) or usd_of_unit(case, unit, offer.name, row.model, hours)
+            if not offer.schedule:  # its prices are those of all hours
+                steady[route] = usd
             flows.append(Flow(row, cell, load, unit, offer, entry, share, *usd))
     return flows
 

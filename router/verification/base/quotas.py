@@ -143,10 +143,14 @@ class Allowance:
         self.case = case
         self.caps = caps_of(case.problem)
         self._clock = LocalTime(case.problem.horizon)
+        self._of: dict[tuple[str, str, str], list[Cap]] = {}
 
     def of(self, workload: str, offer: str, model: str) -> list[Cap]:
         """The caps that a route counts in."""
-        return [cap for cap in self.caps if cap.counts(workload, offer, model)]
+        route = workload, offer, model
+        if route not in self._of:
+            self._of[route] = [cap for cap in self.caps if cap.counts(*route)]
+        return self._of[route]
 
     def taken(
         self,
