@@ -59,38 +59,49 @@ def tableau_rows(
     weights = relaxation.tableau(AWAY)
     if not weights.shape[0]:
         return None
-    below, above = program.row_lower, program.row_upper
     middle = np.where(np.isfinite(upper), (lower + upper) / 2, np.inf)
     at_upper = np.where(program.integer, (point > upper - 1e-6) & (upper > lower), point > middle)
     sums: Any = (weights @ program.matrix).tocsr()
     rows, kept = list[_RoundedRow](), list[int]()
     for k in range(weights.shape[0]):
-        row = _row(program, _entries(sums, k), _entries(weights, k), (lower, upper, at_upper), (below, above))
-        if row is not None and row.breaks(point):
+        row = _row(program, _entries(sums, k), _entries(weights, k), (lower, upper, at_upper))
+        if row is not None:
             rows.append(row)
             kept.append(k)
     if not rows:
         return None
-    unit = np.array([np.abs(row.value).max() for row in rows])
     n = program.n_columns
+    matrix: Any = _stacked([row.column for row in rows], [row.value for row in rows], n)
+    left: Any = _stacked([row.left for row in rows], [row.factor for row in rows], program.n_rows)
+    matrix = (matrix + left @ program.matrix).tocsr()
+    matrix.data[np.abs(matrix.data) <= TINY] = 0.0
+    matrix.eliminate_zeros()
+    most = np.array([row.upper for row in rows])
+    length = np.sqrt((matrix * matrix).sum(axis=1))
+    some = np.flatnonzero((matrix @ point - most > VIOLATED * length) & (length > 0))
+    if not len(some):
+        return None
+    matrix, kept = matrix[some], [kept[k] for k in some.tolist()]
+    unit = abs(matrix).max(axis=1).toarray().ravel()
+    down = [rows[k].down for k in some.tolist()]
     return TableauRows(
-        _stacked([row.column for row in rows], [row.value / u for row, u in zip(rows, unit, strict=True)], n),
-        np.array([row.upper for row in rows]) / unit,
+        (sparse.diags_array(1 / unit) @ matrix).tocsr(),
+        most[some] / unit,
         weights[kept],
-        _stacked([row.down for row in rows], [np.ones(len(row.down)) for row in rows], n),
+        _stacked(down, [np.ones(len(each)) for each in down], n),
         unit,
     )
 
 
 class _RoundedRow(Record):
+    """column · value ≤ upper, and the program's rows `left` times `factor` more in it; `down`: columns."""
+
     column: Ints
     value: Floats
+    left: Ints
+    factor: Floats
     upper: float
     down: Ints
-
-    def breaks(self, point: Floats) -> bool:
-        over = float(self.value @ point[self.column]) - self.upper
-        return over > VIOLATED * float(np.sqrt(self.value @ self.value)) > 0.0
 
 
 def _row(
@@ -98,15 +109,15 @@ def _row(
     added_up: tuple[Ints, Floats],
     weighed: tuple[Ints, Floats],
     columns: tuple[Floats, Floats, Bools],
-    limits: tuple[Floats, Floats],
 ) -> _RoundedRow | None:
     (column, a), (row, weight) = added_up, weighed
     lower, upper, at_upper = columns
     down = at_upper[column]
     end = np.where(down, upper[column], lower[column])
-    near = np.where(weight > 0, limits[1][row], limits[0][row])
+    below, above = program.row_lower[row], program.row_upper[row]
+    near = np.where(weight > 0, above, below)
     left = np.isinf(near)  # of which only the other limit is there: what it leaves is a variable of its own
-    limit = np.where(left, np.where(weight > 0, limits[0][row], limits[1][row]), near)
+    limit = np.where(left, np.where(weight > 0, below, above), near)
     total = float(weight @ limit) - float(a @ end)
     part = total - np.floor(total)
     if not AWAY <= part <= 1 - AWAY:
@@ -115,16 +126,9 @@ def _row(
     whole = np.floor(a) + np.maximum(a - np.floor(a) - part, 0.0) / (1 - part)
     value = np.where(program.integer[column], whole, np.minimum(a, 0.0) / (1 - part))
     value = np.where(down, -value, value)
-    most = float(np.floor(total)) + float(value @ end)
-    if left.any():
-        factor = -weight[left] / (1 - part)
-        rows = sparse.csr_array((factor, row[left], [0, int(left.sum())]), shape=(1, program.n_rows))
-        more: Any = rows @ program.matrix
-        own = sparse.csr_array((value, column, [0, len(column)]), shape=(1, program.n_columns))
-        column, value = _entries((own + more).tocsr(), 0)
-        most += float(factor @ limit[left])
-    kept = np.abs(value) > TINY
-    return _RoundedRow(column[kept], value[kept], most, added_up[0][down]) if kept.any() else None
+    factor = -weight[left] / (1 - part)
+    most = float(np.floor(total)) + float(value @ end) + float(factor @ limit[left])
+    return _RoundedRow(column, value, row[left], factor, most, column[down])
 
 
 def _entries(matrix: Any, row: int) -> tuple[Ints, Floats]:
@@ -134,6 +138,5 @@ def _entries(matrix: Any, row: int) -> tuple[Ints, Floats]:
 
 def _stacked(columns: list[Ints], values: list[Floats], n: int) -> Any:
     starts = np.concatenate([[0], np.cumsum([len(each) for each in columns])])
-    return sparse.csr_array(
-        (np.concatenate(values), np.concatenate(columns), starts), shape=(len(columns), n)
-    )
+    cells = (np.concatenate(values), np.concatenate(columns), starts)
+    return sparse.csr_array(cells, shape=(len(columns), n))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import nan
+from math import inf, nan
 from pathlib import Path
 from random import Random
 
@@ -18,7 +18,7 @@ from router.plan.document import Plan
 from router.plan.file import read_plan
 from router.plan.proof import ProofCase, ProofPart
 from router.planning import proving
-from router.verification.bound.proof import Unproven, proven_cases
+from router.verification.bound.proof import Unproven, proven_cases, proven_parts
 from router.verification.bound.relaxation import RelaxedProblem
 
 HOURS = range(2)
@@ -54,6 +54,26 @@ def test_each_case_by_hand() -> None:
     assert [total for _, total in found] == approx([10.0, 6.0])
     assert found[0][0] == approx([5.0, 5.0])
     assert proven_cases(two_hours(), (ProofCase({}, 0.0, ()),))[0][1] == approx(0.0)
+
+
+def test_a_case_of_one_part_is_worked_out_as_parts_are() -> None:
+    """All multipliers of the case in one: 10 USD; whatever multipliers and ranges, what its part by itself proves."""
+    one = ProofPart((), (), 0.0, {"demand(0)": 5.0, "demand(1)": 5.0, "linking": -20.0})
+    unsigned = ProofCase({"signed": (None, 0.0)}, 0.0, (one,))
+    assert [total for _, total in proven_cases(two_hours(), (unsigned, with_it()))] == approx([10.0, 6.0])
+    random = Random(1)
+    for _ in range(200):
+        names = random.sample(["demand(0)", "demand(1)", "linking"], random.randint(0, 3))
+        prices = {
+            name: random.uniform(-30, 0) if name == "linking" else random.uniform(0, 9) for name in names
+        }
+        part = ProofPart((), (), 0.0, prices)
+        for low, high in ((None, 0.0), (1.0, None)):
+            ends = (-inf if low is None else low, inf if high is None else high)
+            bounds, total = proven_parts(two_hours().within({"signed": ends}), (part,))
+            rest = ProofCase({"signed": (1.0, None) if low is None else (None, 0.0)}, 0.0, ())
+            found = proven_cases(two_hours(), (ProofCase({"signed": (low, high)}, 0.0, (part,)), rest))[0]
+            assert (found[0], found[1]) == (approx(bounds, abs=1e-12), approx(total, abs=1e-12))
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,11 @@ counts cost is found in sums of promises over some hours, which the simplex meth
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from router.plan.proof import ProofCase, Rounding
+from router.plan.proof import ProofCase, ProofPart, Rounding
 from router.planning.proofs.cutting import named_cuts
 from router.planning.proofs.scaled import ScaledRelaxation, part_of
 from router.verification.bound.roundings import rounding_name
@@ -39,7 +41,8 @@ def spanning_cases(
     leaves = SpanningTree(model.program, spans, options).leaves(enough_usd)
     if min((leaf.bound for leaf in leaves), default=answer.bound) <= answer.bound:
         return None
-    return tuple(_case(model, spans, leaf) for leaf in leaves)
+    part = part_of(model, range(len(model.names)))
+    return tuple(_case(model, spans, leaf, part) for leaf in leaves)
 
 
 def _of_no_period(model: ScaledRelaxation) -> np.ndarray:
@@ -59,7 +62,7 @@ def _of_no_period(model: ScaledRelaxation) -> np.ndarray:
     return np.asarray(most > least)
 
 
-def _case(model: ScaledRelaxation, spans: np.ndarray, leaf: SpanningLeaf) -> ProofCase:
+def _case(model: ScaledRelaxation, spans: np.ndarray, leaf: SpanningLeaf, part: ProofPart) -> ProofCase:
     program, ranges = model.program, {}
     for j, low, high in zip(spans.tolist(), leaf.lower.tolist(), leaf.upper.tolist(), strict=True):
         narrowed = (low > np.ceil(program.col_lower[j]), high < np.floor(program.col_upper[j]))
@@ -74,8 +77,7 @@ def _case(model: ScaledRelaxation, spans: np.ndarray, leaf: SpanningLeaf) -> Pro
         for k in np.flatnonzero(price).tolist():
             by_name[rounding_name(len(roundings))] = float(price[k])
             roundings.append(_rounding(model, leaf, k))
-    part = part_of(model, range(len(model.names)), multipliers=by_name)
-    return ProofCase(ranges, 0.0, (part,), roundings=tuple(roundings) or None)
+    return ProofCase(ranges, 0.0, (replace(part, multipliers=by_name),), roundings=tuple(roundings) or None)
 
 
 def _rounding(model: ScaledRelaxation, leaf: SpanningLeaf, k: int) -> Rounding:

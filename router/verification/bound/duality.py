@@ -19,7 +19,7 @@ from itertools import chain
 
 import numpy as np
 
-from router.verification.bound.relaxation import RelaxedProblem, Variable
+from router.verification.bound.relaxation import Constraint, RelaxedProblem, Variable
 
 UNIT = 2.0**-53
 COEFFICIENT = 40
@@ -107,19 +107,94 @@ def proven(
             j = variables[name]
             lower[j], upper[j] = max(lower[j], start), min(upper[j], end)
         ends = lower, np.maximum(lower, upper)
-        with np.errstate(invalid="ignore"):  # 0 · inf = 0
-            corners = [
-                np.where((g == 0) | (x == 0), 0.0, g * x)
-                for g in (reduced - error, reduced + error)
-                for x in ends
-            ]
-            sums = np.concatenate([limit * y, np.minimum.reduce(corners)])
-            total, size = float(sums.sum()), float(np.abs(sums).sum())
-        if not math.isfinite(total):
-            return -math.inf
-        return math.nextafter(total - (len(sums) + COEFFICIENT) * UNIT * size, -math.inf)
+        return _rounded_down(np.concatenate([limit * y, _least(reduced, error, ends)]))
 
     return min(bound(multipliers, ranges) for multipliers, ranges in leaves)
+
+
+class WholeBound:
+    """L(y) of all of a relaxation, again and again: its rows are written out once."""
+
+    def __init__(self, relaxation: RelaxedProblem) -> None:
+        self.column = {name: j for j, name in enumerate(relaxation.variables)}
+        self.row = {name: i for i, name in enumerate(relaxation.constraints)}
+        of = relaxation.variables.values()
+        self.usd = np.array([each.usd for each in of], dtype=float)
+        self.ends = np.array([(each.lower, each.upper) for each in of], dtype=float).reshape(-1, 2).T
+        self.cells = self._cells(list(relaxation.constraints.values()))
+
+    def _cells(self, rows: Sequence[Constraint]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Row, column and coefficient of each term, and (m, 2) limits."""
+        row = np.repeat(np.arange(len(rows)), [len(each.terms) for each in rows])
+        column = np.array([self.column[name] for each in rows for name, _ in each.terms], dtype=np.intp)
+        coefficient = np.array([a for each in rows for _, a in each.terms], dtype=float)
+        return row, column, coefficient, np.array([(each.lower, each.upper) for each in rows]).reshape(-1, 2)
+
+    def proven(
+        self, multipliers: Mapping[str, float], ranges: Ranges, more: Mapping[str, Constraint]
+    ) -> tuple[float, float]:
+        """What variables of which multipliers speak cost at least, and what the others do, rounded down.
+
+        more   rows beside its own that have a multiplier
+        """
+        known = [(self.row[name], y) for name, y in multipliers.items() if name in self.row]
+        y = np.zeros(len(self.row))
+        spoken = np.zeros(len(self.row), dtype=bool)
+        at = [i for i, _ in known]
+        y[at], spoken[at] = [price for _, price in known], True
+        beside = {name: row for name, row in more.items() if name in multipliers}
+        sums = [_of_rows(self.cells, y, spoken, len(self.usd))]
+        prices = np.array([multipliers[name] for name in beside], dtype=float)
+        sums.append(
+            _of_rows(
+                self._cells(list(beside.values())), prices, np.ones(len(prices), dtype=bool), len(self.usd)
+            )
+        )
+        limits = np.concatenate([each[0] for each in sums])
+        spends, sizes, number = (sum(each[k] for each in sums) for k in (1, 2, 3))
+        lower, upper = self.ends.copy()
+        speaks = np.asarray(number) > 0
+        for name, (start, end) in ranges.items():
+            j = self.column[name]
+            lower[j], upper[j] = max(lower[j], start), min(upper[j], end)
+        reduced = self.usd - spends
+        unit = (np.asarray(number) + 1 + COEFFICIENT) * UNIT
+        error = np.where(speaks, unit * (np.abs(self.usd) + sizes), 0.0)
+        least_usd = _least(reduced, error, (lower, np.maximum(lower, upper)))
+        return _rounded_down(np.concatenate([limits, least_usd[speaks]])), _rounded_down(least_usd[~speaks])
+
+
+def _of_rows(
+    cells: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray], y: np.ndarray, spoken: np.ndarray, n: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """limit · y of each row that is spoken of; of each variable Σ a y, Σ |a y| and how many terms that are."""
+    row, column, coefficient, limits = cells
+    some = spoken[row]
+    column, terms = column[some], coefficient[some] * y[row[some]]
+    limit = np.where(y > 0, limits[:, 0], np.where(y < 0, limits[:, 1], 0.0))
+    with np.errstate(invalid="ignore"):
+        owed = np.where(np.isinf(limit), -math.inf, limit * y)[spoken]
+    number = np.bincount(column, minlength=n)
+    return owed, np.bincount(column, terms, n), np.bincount(column, np.abs(terms), n), number
+
+
+def _least(reduced: np.ndarray, error: np.ndarray, ends: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """The least of g · x of each variable within its limits."""
+    with np.errstate(invalid="ignore"):  # 0 · inf = 0
+        corners = [
+            np.where((g == 0) | (x == 0), 0.0, g * x)
+            for g in (reduced - error, reduced + error)
+            for x in ends
+        ]
+    return np.asarray(np.minimum.reduce(corners))
+
+
+def _rounded_down(sums: np.ndarray) -> float:
+    with np.errstate(invalid="ignore"):
+        total, size = float(sums.sum()), float(np.abs(sums).sum())
+    if not math.isfinite(total):
+        return -math.inf
+    return math.nextafter(total - (len(sums) + COEFFICIENT) * UNIT * size, -math.inf)
 
 
 def covered(leaves: Sequence[Ranges]) -> bool:

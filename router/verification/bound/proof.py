@@ -14,7 +14,7 @@ from router.verification.base.costs import NO_SUMS
 from router.verification.base.ledger import Ledger
 from router.verification.bound import relaxation_of
 from router.verification.bound.cuts import cut_of
-from router.verification.bound.duality import UNIT, Usd, covered, least, priced, proven
+from router.verification.bound.duality import UNIT, Usd, WholeBound, covered, least, priced, proven
 from router.verification.bound.relaxation import ROOM, RelaxedProblem
 from router.verification.bound.roundings import rounding_name, rounding_of
 
@@ -71,10 +71,38 @@ def proven_cases(model: RelaxedProblem, cases: tuple[ProofCase, ...]) -> list[tu
     ranges = [_ranges(case) for case in cases]
     if not cases or not covered(ranges):
         raise Unproven("its cases leave some counts out")
-    return [
-        proven_parts(_with_roundings(model.within(own), case.roundings), case.parts, case.prices)
-        for case, own in zip(cases, ranges, strict=True)
-    ]
+    whole = WholeBound(model) if any(map(_in_one, cases)) else None
+    found = []
+    for case, own in zip(cases, ranges, strict=True):
+        local = _with_roundings(model.within(own), case.roundings)
+        if whole is not None and _in_one(case):
+            found.append(_proven_in_one(whole, local, case, own))
+        else:
+            found.append(proven_parts(local, case.parts, case.prices))
+    return found
+
+
+def _in_one(case: ProofCase) -> bool:
+    """Whether a case is one part with multipliers alone."""
+    return not case.prices and len(case.parts) == 1 and case.parts[0].leaves is None and not case.parts[0].usd
+
+
+def _proven_in_one(
+    whole: WholeBound, local: RelaxedProblem, case: ProofCase, ranges: Mapping[str, tuple[float, float]]
+) -> tuple[list[float], float]:
+    """As `proven_parts`, of a relaxation that is written out."""
+    multipliers = case.parts[0].multipliers or {}
+    more = {}
+    for promise in multipliers:
+        _known(local, promise)
+        if promise not in whole.row:
+            more[promise] = local.constraints[promise]
+    bound, rest = whole.proven(multipliers, ranges, more)
+    sums = [local.constant, bound, rest]
+    total = math.fsum(sums)
+    if not math.isfinite(total):
+        raise Unproven("its multipliers bound nothing")
+    return [bound], total - 2.0**-50 * math.fsum(map(abs, sums))
 
 
 def _with_roundings(model: RelaxedProblem, roundings: tuple[Rounding, ...] | None) -> RelaxedProblem:
