@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
 from schema_texts import changed
 
 from router.loading.catalogue import load, load_text, problem_sha256
+from router.loading.fingerprint import matches
 from router.schema import Problem
 
 TEXT = """schema: router/1
@@ -79,6 +81,24 @@ def test_traces_count_by_content(tmp_path: Path):
     assert problem_sha256(load(tmp_path / "p.yaml")) == first
     (tmp_path / "u.csv").write_text("1\n2\n")
     assert problem_sha256(load(tmp_path / "p.yaml")) != first
+
+
+def test_a_trace_of_several_workloads_is_read_once_and_again_for_the_next_hash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Of very many workloads in one large file each would go through it."""
+    trace = "{trace: {file: t.csv}}"
+    text = TEXT.replace("{requests_per_day: 1.5 B}", trace)
+    text = text.replace("{tokens_total: 35e9, completion_share: 0.5}", trace)
+    (tmp_path / "p.yaml").write_text(text)
+    (tmp_path / "t.csv").write_text("1\n")
+    problem, read, real = load(tmp_path / "p.yaml"), list[str](), hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", lambda file, how: read.append(file.name) or real(file, how))
+    first = problem_sha256(problem)
+    assert len(read) == 1
+    (tmp_path / "t.csv").write_text("2\n")
+    assert problem_sha256(problem) != first
+    assert not matches(problem, first)
 
 
 def test_the_same_moment_counts_once():

@@ -2,8 +2,8 @@
 
     pytest tests/benchmarks/test_bench_blocks.py -s        200 × 50 × 240 h; HOURS=8760 a year; WORKLOADS, OFFERS
 
-One process for planning, which checks the plan too, and one for `router verify`: CPU seconds, the largest memory of
-each, and the gap to `proof.bound_usd`, which the check works out again.
+Planning, which checks the plan too, and `router verify`, each with THREADS processes (1): seconds of the clock, CPU
+seconds of all processes, the memory of the largest, and the gap to `proof.bound_usd`, which the check works out again.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import subprocess
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.synthetic import market
 
@@ -22,6 +23,7 @@ WORKLOADS, OFFERS = (
     int(os.environ.get(name, default)) for name, default in (("WORKLOADS", 200), ("OFFERS", 50))
 )
 HOURS = [int(hours) for hours in os.environ.get("HOURS", "240").split(",")]
+THREADS = os.environ.get("THREADS", "1")
 VOLUME, GAP = 100.0, 0.005
 ROUTER = [sys.executable, "-m", "router"]
 
@@ -47,19 +49,32 @@ def written(folder: Path, hours: int) -> Path:
     return folder / "market.json"
 
 
-def measured(*arguments: str) -> tuple[float, float]:
-    """CPU seconds and the largest memory, in GB, of a process that ends well."""
+class Used(NamedTuple):
+    """By a command that ends well: seconds of the clock and of CPUs, and GB of its largest process."""
+
+    clock: float
+    cpu: float
+    gb: float
+
+    def __str__(self) -> str:
+        return f"{self.clock:.0f} s ({self.cpu:.0f} CPU s, {self.gb:.2f} GB)"
+
+
+def measured(*arguments: str) -> Used:
     code = (
-        "import resource, subprocess, sys\n"
+        "import resource, subprocess, sys, time\n"
+        "began = time.time()\n"
         "subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)\n"
         "used = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
-        "print(used.ru_utime + used.ru_stime, used.ru_maxrss / 1e6)"
+        "print(time.time() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1e6)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, *ROUTER, *arguments], check=True, capture_output=True, text=True
+        [sys.executable, "-c", code, *ROUTER, *arguments, "--threads", THREADS],
+        check=True,
+        capture_output=True,
+        text=True,
     )
-    seconds, gb = map(float, done.stdout.split())
-    return seconds, gb
+    return Used(*map(float, done.stdout.split()))
 
 
 def test_many_periods_are_planned_and_checked_by_blocks(tmp_path: Path) -> None:
@@ -71,7 +86,7 @@ def test_many_periods_are_planned_and_checked_by_blocks(tmp_path: Path) -> None:
         assert stated["proof"]["kind"] == "own"
         assert stated["gap"] <= GAP
         sys.stdout.write(
-            f"\n{WORKLOADS} × {OFFERS} × {hours} h: planned in {made[0]:.0f} CPU s, {made[1]:.2f} GB; verified in "
-            f"{checked[0]:.0f} CPU s, {checked[1]:.2f} GB; gap {stated['gap']:.3%} of {stated['cost_usd']:,.0f} USD, "
+            f"\n{WORKLOADS} × {OFFERS} × {hours} h, {THREADS} processes: planned in {made}; verified in {checked}; "
+            f"gap {stated['gap']:.3%} of {stated['cost_usd']:,.0f} USD, "
             f"{stated['tables']['routes']['rows']:,} routes\n"
         )
