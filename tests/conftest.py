@@ -62,6 +62,7 @@ def short_proofs() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(proving, "EFFORT", proving.EFFORT // 20)
+        patch.setattr(proving, "PATIENT", proving.PATIENT // 20)
         yield
 
 

@@ -58,6 +58,24 @@ def test_beyond_a_tree_the_relaxation_bounds(monkeypatch: pytest.MonkeyPatch) ->
     assert plan.ok
 
 
+@pytest.mark.parametrize(
+    ("name", "usd"),
+    [
+        ("bug-044-units-for-a-term", 428.4),
+        ("bug-045-two-engines-at-one-mix", 9.0),
+        ("bug-046-levels-of-several-mixes", 53_571.37),
+    ],
+)
+def test_what_a_solver_claims_is_proven(name: str, usd: float) -> None:
+    """Counts under a term, a mix at the corner of its piece, levels of several mixes: no solver's word is left."""
+    plan = router.solve(FLEETS.parent / f"{name}.yaml")
+    assert plan.cost_usd == pytest.approx(usd, rel=1e-6)
+    assert plan.proof is not None
+    assert plan.proof.kind == "own"
+    assert plan.bound_usd == pytest.approx(usd, rel=1e-6)
+    assert plan.ok
+
+
 def test_no_tree_is_grown_for_what_the_verifier_lets_go() -> None:
     """18 instance-hours of six, and 6 of two, at 1 USD: the relaxation proves 24 but for a millionth of the work.
 

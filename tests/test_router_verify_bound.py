@@ -197,6 +197,7 @@ def half_a_server() -> Plan:
 
 def test_a_second_search_agrees_where_no_bound_of_ours_reaches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proving, "EFFORT", 0)
+    monkeypatch.setattr(proving, "PATIENT", 0)
     monkeypatch.setattr(proving, "with_cuts", lambda *_: None)
     plan = half_a_server()
     assert plan.proof is not None

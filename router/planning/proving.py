@@ -50,6 +50,8 @@ FOR_ROUNDINGS = (
 FOR_CASES = 0.6  # of the time that is left: writing their trees and working them out again takes the rest
 GAP = 1e-9  # relative, at which a part counts as proven
 EFFORT = 1_000_000  # see `WorkLimits`
+PATIENT = 10_000_000  # where a solver claims that nothing is between plan and bound
+PER_NODE = 250  # of that, a relaxation takes at least
 WRITING_S = 60e-6  # for each column: the verifier's rows, cuts, and its check
 FOR_FUTURES = (
     0.25  # of the time limit, at most, for the proof of many futures: of a million columns it says little
@@ -116,8 +118,9 @@ def with_proof(
             enough = _enough(model, start, incumbent.decoded.objective_usd, near)
             searched = searched_by(model, options, start, EFFORT if small else 0.0, enough)
             parts = parts_by_name(model, searched.parts)
-            if small and not searched.complete:
-                parts, searched = _with_cuts(model, options, start, enough, (parts, searched))
+            if small and searched.bound < searched.objective - ROUNDING * abs(searched.objective):
+                more = PATIENT if incumbent.stop is Stop.OPTIMAL else 0.0
+                parts, searched = _further(model, options, start, enough, (parts, searched), more=more)
     except SolversError:
         return incumbent, None
     except KeyboardInterrupt:  # the plan is there: it is given as it is
@@ -206,7 +209,8 @@ def searched_by(
     def opened(program: LinearProgram, most_iterations: int | None) -> HighsRelaxation:
         return HighsRelaxation(program, most_iterations, time_limit_s=options.finishing.left_s)
 
-    work = WorkLimits(effort=0.0 if options.late else effort, late=lambda: options.late)
+    nodes = max(WorkLimits.nodes, int(effort / PER_NODE))
+    work = WorkLimits(nodes, effort=0.0 if options.late else effort, late=lambda: options.late)
     return prove(model.program, opened, start=start, gap=GAP, enough=enough, work=work)
 
 
@@ -233,22 +237,30 @@ def _of_large(
     return strengthened_parts(model, answer), None, cases
 
 
-def _with_cuts(
+def _further(
     model: ScaledRelaxation,
     options: SolveOptions,
     start: Floats | None,
     enough: float,
     before: tuple[tuple[ProofPart, ...], ProgramProof],
+    *,
+    more: float,
 ) -> tuple[tuple[ProofPart, ...], ProgramProof]:
-    """The better bound of a tree that came to no end, and of one with the cuts that the relaxation breaks."""
+    """The best of a tree that came to no end, of one with the cuts that the relaxation breaks, and of the better of
+    these two with more work, if any.
+    """
+    tree, best = model, before
     found = with_cuts(model, options)
-    if found is None or len(found[0].promises) == len(model.promises):
-        return before
-    cut, _ = found
-    searched = searched_by(cut, options, start, EFFORT, enough)
-    if len(set(cut.promises)) < len(cut.promises) or searched.bound <= before[1].bound:
-        return before
-    return parts_by_name(cut, searched.parts), searched
+    cut = model if found is None else found[0]
+    named = len(set(cut.promises)) == len(cut.promises) > len(model.promises)
+    for effort in (EFFORT if named else 0.0, more):
+        own = cut if effort == EFFORT else tree
+        if effort <= 0.0 or best[1].complete or options.late:
+            continue
+        searched = searched_by(own, options, start, effort, enough)
+        if searched.bound > best[1].bound:
+            tree, best = own, (parts_by_name(own, searched.parts), searched)
+    return best
 
 
 def _enough(model: ScaledRelaxation, start: Floats | None, usd: float, near: float) -> float:

@@ -4,7 +4,8 @@
     2  what its multipliers prove (`safe_bound`) is its bound; it is a leaf where that is no less than the target,
        or where its point is whole and the bound is that point's cost but for rounding
     3  else split the range of the whole column whose two sides are expected to raise the bound most
-       (pseudo-costs: Bénichou et al. 1971; product rule: Achterberg, Koch and Martin 2005)
+       (pseudo-costs: Bénichou et al. 1971; product rule; both sides are tried where too little is known of a column:
+       reliability branching, Achterberg, Koch and Martin 2005)
 
 The leaves' ranges cover every whole point, since they come from splits alone. The tree ends by itself, or by limits of
 work (nodes, simplex iterations), so that equal programs give equal trees; a clock can only stop it early. Where all
@@ -54,6 +55,12 @@ LAST_NODES = 30
 
 MOST_HALVED = 256
 """Nodes of a tree that are halved because no ray proves that they have no point; more are left open."""
+
+RELIABLE = 1
+"""Splits of a column, to each side, from which on what they have brought is believed."""
+
+CANDIDATES, IN_VAIN = 8, 4
+"""Columns looked at before a split, at most, and of these after the best so far."""
 
 OPENING = 200
 """Columns that a node costs besides its own."""
@@ -182,12 +189,7 @@ class _TreeSearch:
         self.open = [_OpenNode(self._bound(known, lower, upper), 0, lower, upper, known)]
         limited = False
         while self.open:
-            limited = (
-                self.nodes >= self.work.nodes
-                or effort(self.program, self.nodes, self.iterations) >= self.work.effort
-                or (self.nodes > 0 and self.work.late())
-                or self.last_nodes >= LAST_NODES
-            )
+            limited = self._spent() or self.last_nodes >= LAST_NODES
             if limited:
                 break
             node = heapq.heappop(self.open)
@@ -282,8 +284,59 @@ class _TreeSearch:
         usual = np.where(known > 0.0, known, 1.0)[:, None]
         each = np.where(self.seen > 0.0, self.gain / np.maximum(self.seen, 1.0), usual)
         score = np.maximum(each[0] * down, 1e-9) * np.maximum(each[1] * (1.0 - down), 1e-9)
-        k = int(np.argmax(np.where(fraction, score, -1.0)))
+        score = np.where(fraction, score, -1.0)
+        k = self._tried(node, value, score)
         self._branch(node, k, float(np.floor(value[k])), float(down[k]))
+
+    def _tried(self, node: _OpenNode, value: Floats, score: Floats) -> int:
+        """The column to split; of those that promise most, what is not known from splits is tried on both sides."""
+        best, found, since = -1, -1.0, 0
+        for k in np.argsort(-score, kind="stable")[:CANDIDATES].tolist():
+            if score[k] < 0.0 or since >= IN_VAIN:
+                break
+            own = float(score[k])
+            if self.seen[:, k].min() < RELIABLE and not self._spent():
+                own = self._both_sides(node, k, float(value[k]))
+            since += 1
+            if own > found:
+                best, found, since = k, own, 0
+            if found == inf:
+                break
+        return best
+
+    def _both_sides(self, node: _OpenNode, k: int, value: float) -> float:
+        """What both sides of a split bring, multiplied; infinite where one of them is closed by it."""
+        product = 1.0
+        for side in (0, 1):
+            lower, upper = node.lower.copy(), node.upper.copy()
+            distance = value - np.floor(value) if side == 0 else np.ceil(value) - value
+            if side == 0:
+                upper[k] = np.floor(value)
+            else:
+                lower[k] = np.floor(value) + 1.0
+            self.nodes += 1
+            relaxed = self.relaxation.solve(lower, upper)
+            self.iterations += relaxed.iterations
+            if relaxed.stop is Stop.INFEASIBLE:
+                product = inf
+            elif relaxed.multipliers is not None:
+                bound = self._bound(relaxed.multipliers, lower, upper)
+                if bound >= self.target:
+                    product = inf
+                    continue
+                gain = max(bound - node.bound, 0.0)
+                self.gain[side, k] += gain / max(distance, WHOLE)
+                self.seen[side, k] += 1.0
+                product *= max(gain, 1e-9)
+        return product
+
+    def _spent(self) -> bool:
+        """Whether a limit of work is reached."""
+        return (
+            self.nodes >= self.work.nodes
+            or effort(self.program, self.nodes, self.iterations) >= self.work.effort
+            or (self.nodes > 0 and self.work.late())
+        )
 
     def _split_widest(self, node: _OpenNode) -> None:
         """Said to be infeasible, but not proven: halve the widest range, until what is left is a point."""

@@ -326,8 +326,11 @@ def _purchases(
             terms = [*((each.paid[t], 1.0) for each in pools), *starts[t], *ends[t]]
             terms += [(each.paid[t - 1], -1.0) for each in pools if t]
             model.constraint(f"instances({pool.name},{t},term)", terms, lower=0.0, upper=0.0)
+            _goes_on(model, pools, t, alike=not starts[t] and not ends[t])
             continue
+        last = terms if t else []
         terms = [(b, -1.0) for b, (at, end_h) in bought if at - 1e-9 <= hour < end_h - 1e-9]
+        _goes_on(model, pools, t, alike=not before and terms == last)
         least = -math.inf if before else 0.0
         model.constraint(
             f"instances({pool.name},{t},term)",
@@ -335,6 +338,17 @@ def _purchases(
             lower=least,
             upper=runs,
         )
+
+
+def _goes_on(model: RelaxedProblem, pools: list[RentedPool], t: int, *, alike: bool) -> None:
+    """Where what was bought before goes on, a count that is all of it is as it was: `open` and `steps` too."""
+    if not alike or t == 0 or len(pools) > 1 or pools[0].count[t] != pools[0].paid[t]:
+        return
+    for kind in ("open", "steps"):
+        here, last = (f"count_{kind}({pools[0].name},{at})" for at in (t, t - 1))
+        if here in model.variables:
+            terms = [(here, 1.0), (last, -1.0)]
+            model.constraint(f"instances({pools[0].name},{t},{kind} goes on)", terms, lower=0.0, upper=0.0)
 
 
 def _starts(

@@ -30,11 +30,16 @@ AT_LEVELS = (1, 2, 3, 4, 6, 10, 20)
 """Levels whose caps give slopes."""
 PARTS = (0.0, 1e-5, 1e-3, 0.03, 0.15, 0.5, 0.85, 0.97, 0.999, 0.99999, 1.0)
 """Where a piece is cut for its slanted row."""
+NEAR_ENDS = (0.15, 0.03)
+"""Parts of a piece that are next to its end."""
 MORE = 1.02 * RELATIVE
 SLACK_S = 1.1e-9
 
 type Strict = tuple[float, tuple[tuple[str, float], ...]]
 """Servers per instance, and the budget by statistic in s."""
+
+type Line = tuple[float, float]
+"""Part and slope."""
 
 type AllOf = tuple[float, tuple[tuple[str, float], ...], bool]
 """The same of several users, before it is halved, and whether any has two engines: then it is for all of them."""
@@ -50,13 +55,13 @@ class MixKind:
 
 @dataclass(frozen=True, slots=True)
 class MixPiece:
-    """A kind of mix with u in a range: the largest load · (1 + slope · (u − low)) by level, for each slope."""
+    """A kind of mix with u in a range: the largest load · (part + slope · (u − low)) by level, for each such line."""
 
     routes: frozenset[str]
     low: float
     high: float
     concurrency: float
-    caps: tuple[tuple[float, tuple[float, ...]], ...]
+    caps: tuple[tuple[Line, tuple[float, ...]], ...]
 
     @property
     def free(self) -> bool:
@@ -168,24 +173,48 @@ def _piece(queue: WaitingPool, kind: MixKind, low: float, high: float) -> MixPie
     by_level = [
         [_cap(queue, n, concurrency, budget, w) for n in range(queue.top + 1)] for _, _, w in intervals
     ]
-    slopes = {0.0}
+    slopes, edges = {0.0}, set[Line]()
     for n in AT_LEVELS if len(intervals) > 1 else ():
         if n <= queue.top:
-            slopes |= _slopes([start - low for start, _, _ in intervals], [level[n] for level in by_level])
+            caps = [level[n] for level in by_level]
+            slopes |= _slopes([start - low for start, _, _ in intervals], caps)
+            edges |= _edges(caps, high - low)
+    inside = [(start - low, end - low) for start, end, _ in intervals]
     rows = [
-        (
-            slope,
-            tuple(
-                max(
-                    (1.0 + slope * (end - low)) * cap
-                    for (_, end, _), cap in zip(intervals, level, strict=True)
-                )
-                for level in zip(*by_level, strict=True)
-            ),
-        )
-        for slope in sorted(slopes)
+        (line, tuple(_most(line, inside, level) for level in zip(*by_level, strict=True)))
+        for line in (*((1.0, slope) for slope in sorted(slopes)), *sorted(edges))
     ]
     return MixPiece(kind.routes, low, high, concurrency, tuple(rows))
+
+
+def _most(line: Line, inside: list[tuple[float, float]], caps: tuple[float, ...]) -> float:
+    """The largest (part + slope · u) · load, u from the piece's own end on, in any of its intervals."""
+    part, slope = line
+    weights = (max(part + slope * start, part + slope * end, 0.0) for start, end in inside)
+    return max(weight * cap for weight, cap in zip(weights, caps, strict=True))
+
+
+def _edges(caps: list[float], width: float) -> set[Line]:
+    """Lines that a piece's ends touch from above and leave the rest below, but for what is next to those ends.
+
+    With t from 0 to 1 over the piece: (a · (1 − t) + t) · load at its end, (1 − t + b · t) · load at its beginning.
+    """
+    parts, found = list(pairwise(PARTS)), set[Line]()
+    for near in NEAR_ENDS if min(caps) > 0.0 else ():
+        at_end = [
+            (caps[-1] / cap - t) / (1.0 - t)
+            for (_, t), cap in zip(parts, caps, strict=True)
+            if t <= 1.0 - near
+        ]
+        at_start = [
+            (caps[0] / cap - 1.0 + t) / t for (t, _), cap in zip(parts, caps, strict=True) if t >= near
+        ]
+        a, b = (float(f"{min(own):.3g}") for own in (at_end, at_start))
+        if a < 1.0:
+            found.add((a, (1.0 - a) / width))
+        if b < 1.0:
+            found.add((1.0, (b - 1.0) / width))
+    return found
 
 
 def _slopes(u: list[float], caps: list[float]) -> set[float]:

@@ -1,6 +1,7 @@
 """Waiting: no pool carries more than its instances could under the mildest mix that a plan may have there.
 
     serves(pool,t,piece,n)   the pool is in the piece, with n instances at least; n − 1 without n, one piece at most
+    any          Σ_pieces serves(pool,t,piece,n) = serves(pool,t,any,n): a level without its piece, to branch on
     waiting      Σ_n serves ≤ count − what boots;  load of the piece ≤ Σ_n (cap[n] − cap[n − 1]) · serves
     presence     flow ≤ Σ serves(…, 1) over the pieces of its user
 
@@ -167,6 +168,7 @@ def _add_queue(
         return False
     serving: Terms = [(name, -part) for name, part in parts]
     first: list[str] = []
+    levels: list[Terms] = [[] for _ in range(queue.top)]
     shares: list[tuple[Terms, Terms]] = []
     for k, piece in enumerate(pieces):
         at = f"{queue.name},{k}"
@@ -176,11 +178,17 @@ def _add_queue(
         first.append(steps[0][0])
         serving += steps[-1:] if piece.free else steps
         if not piece.free:
-            for i, (slope, caps) in enumerate(piece.caps):
-                terms = [(name, a * (1.0 - slope * piece.low)) for name, a in share[0]]
+            for level, (name, _) in zip(levels, steps, strict=True):
+                level.append((name, 1.0))
+            for i, ((part, slope), caps) in enumerate(piece.caps):
+                terms = [(name, a * (part - slope * piece.low)) for name, a in share[0]]
                 terms += [(name, slope * a) for name, a in share[1]] if slope else []
                 rises = [(name, a - b) for (name, _), (a, b) in zip(steps, pairwise(caps), strict=True)]
                 model.constraint(f"waiting({at},slope {i})", [*terms, *rises], upper=0.0)
+    for n, level in enumerate(levels, start=1):
+        if len(level) > 1:
+            any_of = model.variable(f"serves({queue.name},any,{n})", 1.0, whole=True)
+            model.constraint(f"waiting({queue.name},any,{n})", [*level, (any_of, -1.0)], lower=0.0, upper=0.0)
     model.constraint(f"waiting({queue.name},one)", [(name, 1.0) for name in first], upper=1.0)
     model.constraint(f"waiting({queue.name},serving)", serving, upper=0.0)
     for flow, _ in loads:
