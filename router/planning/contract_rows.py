@@ -164,12 +164,22 @@ class _Bills:
 
 
 def settlement_rows(
-    view: View, cols: Columns, point: Floats, listed: Bools, scenario: str | None
+    view: View,
+    cols: Columns,
+    point: Floats,
+    listed: Bools,
+    scenario: str | None,
+    sellers: Bools | None = None,
 ) -> Iterator[tuple[Settlement, float]]:
-    """What each span uses and owes, and the present value of its bill; `listed` (A,): the starts that are signed."""
+    """What each span uses and owes, and the present value of its bill.
+
+    listed      (A,) the starts that are signed
+    sellers     (O,) whose contracts are read; None: all
+    """
     inst, contracts = view.inst, view.inst.contracts
     by_discount = _by_discount(view, cols, point, listed)
-    for b in range(len(contracts.offer)):
+    read = np.ones(len(contracts.offer), dtype=bool) if sellers is None else sellers[contracts.offer]
+    for b in np.flatnonzero(read).tolist():
         bills, covered = _bills(view, cols, point, listed, b), covered_usd(view, cols, b, point)
         spans, stated_in_tokens = contracts.spans, bool(contracts.stated_in_tokens[b])
         signed = np.flatnonzero(bills.signed)

@@ -9,7 +9,7 @@ from math import fsum
 import numpy as np
 
 from problems.core.admissible import REASONS
-from problems.core.arrays import NONE, Floats
+from problems.core.arrays import NONE, Bools, Floats
 from problems.core.columns import Columns
 from problems.core.costs import CHURN
 from problems.core.counts import runs
@@ -156,6 +156,34 @@ def decode(
     )
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class OfferRows:
+    """The rows of a plan that are about some offers."""
+
+    bills: tuple[tuple[Settlement, float], ...]  # with the present value of each
+    routes: tuple[RouteRow, ...]
+    instances: tuple[InstanceRow, ...]
+    hosts: tuple[HostRow, ...]
+    coverage: tuple[CoverageRow, ...]
+
+
+def decode_about(encoded: Encoded, settled: Settled, offers: Bools, *, named: bool) -> OfferRows:
+    """Of a point read as a plan what is about some offers (O,), halves of replicas with the whole of them."""
+    point = settled.point
+    listed, pairs = signed_starts(encoded, point), list(zip(encoded.views, encoded.columns, strict=True))
+    rows = [
+        (
+            settlement_rows(view, cols, point, listed, _scenario(view, named), offers),
+            _routes(view, cols, point, named, {}, offers),
+            _instances(view, cols, point, named, offers),
+            host_rows(view, cols, point, _scenario(view, named)),
+            coverage_rows(view, cols, point, _scenario(view, named)),
+        )
+        for view, cols in pairs
+    ]
+    return OfferRows(*(tuple(row for each in kind for row in each) for kind in zip(*rows, strict=True)))
+
+
 def _scenario(view: View, named: bool) -> str | None:
     return view.inst.scenarios.names[view.scenario] if named else None
 
@@ -171,6 +199,7 @@ def _routes(
     point: Floats,
     named: bool,
     spare: Mapping[tuple[int, int], Mapping[str, float]],
+    offers: Bools | None = None,
 ) -> Iterator[RouteRow]:
     inst, flows, loads = view.inst, view.flows, view.inst.workloads
     scenario = _scenario(view, named)
@@ -179,6 +208,8 @@ def _routes(
     refused, taken = spilled_and_taken(view, cols, point)
     carries = (share > 0) | (refused > 0)
     carries[[f for s, f in spare if s == view.scenario]] = True
+    if offers is not None:
+        carries &= offers[view.routes.offer[flows.route]]
     for i in np.flatnonzero(carries):
         cell, r = flows.cell[i], flows.route[i]
         w = view.cells.workload[cell]
@@ -206,7 +237,9 @@ def _routes(
         )
 
 
-def _instances(view: View, cols: Columns, point: Floats, named: bool) -> Iterator[InstanceRow]:
+def _instances(
+    view: View, cols: Columns, point: Floats, named: bool, offers: Bools | None = None
+) -> Iterator[InstanceRow]:
     inst, fleets, time = view.inst, view.inst.fleets, view.inst.time
     scenario = _scenario(view, named)
     pool, half = view.routes.pool[view.flows.route], view.routes.decoding[view.flows.route]
@@ -215,6 +248,8 @@ def _instances(view: View, cols: Columns, point: Floats, named: bool) -> Iterato
         on = of >= 0
         busy = view.flow_load[on, side] * point[cols.flow[on]]
         np.add.at(load[side], (of[on], view.flows.period[on]), busy)
+    if offers is not None and not offers[fleets.offer[fleets.pool_fleet]].any():
+        return
     usable, run, left = available(view), runs(inst), fleets.reserved.copy()
     for q, (_, model) in enumerate(inst.pool_names):
         fleet = fleets.pool_fleet[q]
@@ -225,7 +260,8 @@ def _instances(view: View, cols: Columns, point: Floats, named: bool) -> Iterato
         started = np.maximum(np.diff(paid, prepend=inst.paid_before[q]), 0.0)
         boots = booting(started, float(fleets.start_h[fleet]), time.period_h, run[q])
         capacity = usable[fleet] * (count - boots)
-        for t in np.flatnonzero(count > 0):
+        mine = offers is None or bool(offers[fleets.offer[fleet]])
+        for t in np.flatnonzero(count > 0) if mine else ():
             busy = float(load[:, q, t].max())
             yield InstanceRow(
                 offer=inst.offers.file_names[fleets.offer[fleet]],

@@ -69,7 +69,9 @@ def weigh(study: Study, best: Best) -> Weighed:
     variants |= {f"with {names[o]}": signing(inst, o) for o in possible}
     if several := bool(signed) and len(quotes) > 1:
         variants[NOTHING] = without(inst, quoted(inst))
-    answers = study.answered(partial(_variant, asked=Asked.of(inst)), list(variants.values()))
+    about = {f"with {names[o]}": (names[o],) for o in possible}
+    questions = [(variant, about.get(what, ())) for what, variant in variants.items()]
+    answers = study.answered(partial(_variant, asked=Asked.of(inst)), questions)
     plans: dict[str, Best | None] = {
         what: answer.plan for what, answer in zip(variants, answers, strict=True) if answer is not None
     }
@@ -85,9 +87,11 @@ class _Variant:
     plan: Best | None  # None: no plan keeps every promise
 
 
-def _variant(study: Study, inst: Instance, *, asked: Asked) -> _Variant:
-    search = kept(asked, study)
-    return _Variant(try_best_plan(study, inst, None if search is None else search.limited(inst)))
+def _variant(study: Study, question: tuple[Instance, tuple[str, ...]], *, asked: Asked) -> _Variant:
+    """The best plan of a variant, with the rows about some offers."""
+    (inst, offers), search = question, kept(asked, study)
+    plan = try_best_plan(study, inst, None if search is None else search.limited(inst))
+    return _Variant(None if plan is None else plan.told_of(*offers))
 
 
 def alternatives(best: Best, weighed: Weighed, most: int) -> tuple[Alternative, ...]:

@@ -17,7 +17,7 @@ from router.errors import Infeasible, NoPlanInTime
 from router.plan.rows import ContractRow, CostLine, InstanceRow, Settlement
 from router.plan.sizing import Signature
 from router.planning.contract_rows import contract_rows
-from router.planning.decode import Decoded, cost_rows, decode
+from router.planning.decode import Decoded, OfferRows, cost_rows, decode, decode_about
 from router.planning.two_steps import Incumbent
 from router.sizing.first_stage import CUTS, BoundedDecision, decide, decided_jointly
 from router.sizing.joint import JointSearch
@@ -58,9 +58,23 @@ class WholePlan:
         """All rows."""
         return decode(self.plan.encoded, self.plan.point, named=True, stating=self.plan.options.finishing)
 
+    def about(self, offers: Bools) -> OfferRows:
+        """The rows about some offers (O,)."""
+        return decode_about(self.plan.encoded, self.plan.settled, offers, named=True)
+
+    @cached_property
     def contracts(self) -> tuple[ContractRow, ...]:
         """What is signed."""
         return contract_rows(self.plan.encoded, self.plan.settled.point)
+
+
+@dataclass(frozen=True)
+class PlanMoney:
+    """What questions ask of a plan: its money, what it signs, and the rows about some of its offers, by name."""
+
+    lines: tuple[CostLine, ...]
+    contracts: tuple[ContractRow, ...]
+    about: Mapping[str, OfferRows]
 
 
 @dataclass(frozen=True)
@@ -70,16 +84,53 @@ class Best:
     inst: Instance
     first: BoundedDecision
     cost: Floats  # (S,)
-    read: tuple[Decoded, ...] | WholePlan
+    read: tuple[Decoded, ...] | WholePlan | PlanMoney
 
     def __getstate__(self) -> dict[str, object]:
         """To another process it goes with its rows."""
-        return {"inst": self.inst, "first": self.first, "cost": self.cost, "read": self.parts}
+        read = self.parts if isinstance(self.read, WholePlan) else self.read
+        return {"inst": self.inst, "first": self.first, "cost": self.cost, "read": read}
+
+    def told_of(self, *offers: str) -> Best:
+        """The same with no more rows than those about some offers: a tenth of it goes to another process."""
+        about = {offer: self.about(offer) for offer in offers}
+        return replace(self, read=PlanMoney(self.lines(), self._contracts, about))
 
     @cached_property
     def parts(self) -> tuple[Decoded, ...]:
         """Rows: one of all scenarios, or one of each."""
-        return self.read if isinstance(self.read, tuple) else (self.read.decoded(),)
+        if isinstance(self.read, PlanMoney):
+            raise TypeError("of this plan no more is kept than its money, and the rows about some offers")
+        return (self.read.decoded(),) if isinstance(self.read, WholePlan) else self.read
+
+    def about(self, offer: str) -> OfferRows:
+        """The rows that name an offer, a seller or a kind of host."""
+        if isinstance(self.read, PlanMoney):
+            return self.read.about[offer]
+        if isinstance(self.read, WholePlan) and "parts" not in self.__dict__:
+            offers, halves = self.inst.offers, self.inst.offers.seller_of_halves
+            named = np.array([offer in pair for pair in zip(offers.names, offers.file_names, strict=True)])
+            return _naming(self.read.about(np.isin(halves, halves[named])), offer)
+        return _naming(
+            OfferRows(
+                bills=tuple(
+                    pair
+                    for part in self.parts
+                    for pair in zip(part.settlements, part.present_usd, strict=True)
+                ),
+                routes=tuple(row for part in self.parts for row in part.routes),
+                instances=tuple(row for part in self.parts for row in part.instances),
+                hosts=tuple(row for part in self.parts for row in part.hosts or ()),
+                coverage=tuple(row for part in self.parts for row in part.coverage or ()),
+            ),
+            offer,
+        )
+
+    @cached_property
+    def _contracts(self) -> tuple[ContractRow, ...]:
+        if not isinstance(self.read, tuple):
+            return self.read.contracts
+        return tuple(dict.fromkeys(row for part in self.read for row in part.contracts))
 
     @property
     def decision(self) -> Decision:
@@ -104,12 +155,7 @@ class Best:
     @cached_property
     def signs(self) -> tuple[Signature, ...]:
         """What is signed."""
-        of = (
-            (part.contracts for part in self.parts)
-            if isinstance(self.read, tuple)
-            else (self.read.contracts(),)
-        )
-        rows = (row for part in of for row in part if row.signed_by == "plan")
+        rows = (row for row in self._contracts if row.signed_by == "plan")
         return signed_by(self.inst, self.decision, {(row.seller, round(row.from_h, 6)) for row in rows})
 
     @property
@@ -129,7 +175,7 @@ class Best:
 
     def lines(self) -> tuple[CostLine, ...]:
         """Expected USD by offer and kind."""
-        if isinstance(self.read, WholePlan):
+        if not isinstance(self.read, tuple):
             return self.read.lines
         if not len(self.parts) == len(self.cost) > 1:
             return self.parts[0].cost_lines
@@ -151,16 +197,25 @@ class Best:
 
     def bills(self, offer: str) -> list[tuple[Settlement, float]]:
         """Settlements, and the present value of their bills."""
-        pairs = (zip(part.settlements, part.present_usd, strict=True) for part in self.parts)
-        return [(row, usd) for part in pairs for row, usd in part if row.seller == offer]
+        return list(self.about(offer).bills)
 
     def tokens(self, offer: str) -> float:
         """Expected tokens that the offer serves."""
-        rows = (row for part in self.parts for row in part.routes if row.offer == offer)
-        return fsum(self.weight[row.scenario] * row.tokens for row in rows)
+        return fsum(self.weight[row.scenario] * row.tokens for row in self.about(offer).routes)
 
     def instances(self, offer: str) -> list[InstanceRow]:
-        return [row for part in self.parts for row in part.instances if row.offer == offer]
+        return list(self.about(offer).instances)
+
+
+def _naming(rows: OfferRows, offer: str) -> OfferRows:
+    """Of some rows those that name an offer, a seller or a kind of host."""
+    return OfferRows(
+        bills=tuple((row, usd) for row, usd in rows.bills if row.seller == offer),
+        routes=tuple(row for row in rows.routes if row.offer == offer),
+        instances=tuple(row for row in rows.instances if row.offer == offer),
+        hosts=tuple(row for row in rows.hosts if row.host == offer),
+        coverage=tuple(row for row in rows.coverage if row.agreement == offer),
+    )
 
 
 def best_plan(study: Study, inst: Instance, joint: JointSearch | None = None) -> Best:

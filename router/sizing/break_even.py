@@ -22,8 +22,10 @@ from problems.core.arrays import HOURS_PER_MONTH, Floats
 from problems.core.costs import COMMITMENT, ENERGY, FEE, INSTANCES, KINDS, STARTS, CostKind
 from problems.core.instance import Instance
 from problems.core.span_means import span_factors
+from problems.core.variants import rows_read_prices
 from router.plan.rows import InstanceRow, Settlement
 from router.sizing.best import Best, only, without
+from router.sizing.joint import JointSearch
 from router.sizing.options import Study
 from router.sizing.outcomes import costs_of, outcomes
 from router.sizing.signatures import price_of, unused_usd
@@ -52,8 +54,13 @@ def use_of(has: Best, elsewhere_usd: float | None, offer: int) -> QuoteUse:
     return _of_fee(has, elsewhere_usd, offer)
 
 
-def priced_elsewhere(study: Study, inst: Instance, has: Best, offer: int) -> float | None:
-    """Expected cost of a plan without one of its offers, all else signed as it is; None where that cannot serve."""
+def priced_elsewhere(
+    study: Study, inst: Instance, has: Best, offer: int, search: JointSearch | None = None
+) -> float | None:
+    """Expected cost of a plan without one of its offers, all else signed as it is; None where that cannot serve.
+
+    search  of the problem itself: its program serves without another being written
+    """
     decision, fleets = has.decision, inst.fleets
     ours = inst.contracts.offer[inst.contracts.start_contract] == offer
     pools = only(inst, offer)[fleets.offer[fleets.pool_fleet]]
@@ -67,7 +74,11 @@ def priced_elsewhere(study: Study, inst: Instance, has: Best, offer: int) -> flo
         bought=np.where(pools[:, None], 0.0, decision.bought) if decision.bought.size else decision.bought,
         hosts=np.where(inst.hosts.seller == offer, 0.0, decision.hosts),
     )
-    cost = costs_of(outcomes(without(inst, only(inst, offer)), remaining, study))
+    rest = without(inst, only(inst, offer))
+    limited = None if search is None or rows_read_prices(inst) else search.limited(rest)
+    cost = None if limited is None else limited.costs_under(remaining, study)
+    if cost is None:
+        cost = costs_of(outcomes(rest, remaining, study))
     return float(inst.scenarios.probability @ cost) if np.isfinite(cost).all() else None
 
 
@@ -168,7 +179,7 @@ def host_use(has: Best, name: str) -> float | None:
     """Expected part of the units of a kind of host, free ones left out, that instances take; None of none."""
     units = float(has.inst.hosts.units[has.inst.hosts.names.index(name)])
     taken, there = [], []
-    for row in (row for part in has.parts for row in part.hosts or () if row.host == name):
+    for row in has.about(name).hosts:
         paid = (pattern for pattern in row.patterns if not pattern.free)
         each = fsum(p.hosts * fsum(one.count * (one.units or 0.0) for one in p.instances) for p in paid)
         taken.append(has.weight[row.scenario] * each)

@@ -124,7 +124,7 @@ def break_even_use(has: Best, seller: int) -> float | None:
     if _by_amount(has.inst, seller):
         return None
     inst, name = has.inst, has.inst.offers.names[seller]
-    rows = [row for part in has.parts for row in part.coverage or () if row.agreement == name]
+    rows = has.about(name).coverage
     listed = fsum(has.weight[row.scenario] * row.list_usd for row in rows)
     if listed > 0:
         return fsum(has.weight[row.scenario] * row.covered_usd for row in rows) / listed

@@ -22,14 +22,17 @@ import numpy as np
 
 from problems.core.admissible import admissible
 from problems.core.arrays import Floats
+from problems.core.decision import Decision
 from problems.core.encode import Encoded, encode
 from problems.core.instance import Instance
 from problems.core.once import once
 from problems.core.variants import grown, limited, repriced, rows_read_prices
 from router.errors import SolverFailed
+from router.planning.decode import cost_rows
+from router.planning.settlement import settle
 from router.planning.two_steps import Fixed, Incumbent, finished
 from router.sizing.options import Study
-from router.sizing.outcomes import flows_of, is_linear
+from router.sizing.outcomes import flows_of, is_linear, relaxed_point
 from solvers import Solution, Stop
 from solvers.benders import TwoStage, l_shaped
 from solvers.joint_recourse import JointRecourse
@@ -104,6 +107,12 @@ class JointSearch:
         if found.x is not None:
             self.start[:] = found.x
         return found
+
+    def costs_under(self, decision: Decision, study: Study) -> Floats | None:
+        """(S,) what each scenario costs under a first stage; None where one linear program does not tell."""
+        exactly = Fixed(decision).exact(self.encoded)
+        point = relaxed_point(exactly, study)
+        return None if point is None else cost_rows(exactly, settle(exactly, point).point)[1]
 
     def found(self, study: Study) -> tuple[Incumbent, int] | None:
         """The best plan, and the rounds that it took; None where they came to no end."""

@@ -158,7 +158,7 @@ def _alone(
     name = programs.inst.scenarios.names[s]
     if relaxed:
         exactly = exact(programs.of(range(s, s + 1), None))
-        point = _point_of_relaxation(exactly, study)
+        point = relaxed_point(exactly, study)
         if point is not None:
             return _outcome(name, exactly, point, study, decodes=decodes, named=named)
     try:
@@ -180,14 +180,14 @@ def _together(
     if not is_linear(block):
         return None
     exactly = Fixed(decision).exact(block)
-    point = _point_of_relaxation(exactly, study)
+    point = relaxed_point(exactly, study)
     if point is None:
         return None
     names = programs.inst.scenarios.names
     return [(names[s], _of_one(exactly, at), point) for at, s in enumerate(which)]
 
 
-def _point_of_relaxation(exactly: Encoded, study: Study) -> Floats | None:
+def relaxed_point(exactly: Encoded, study: Study) -> Floats | None:
     """(n,) where that is a plan: its whole numbers come out whole, and nothing goes through what these close."""
     program, options = exactly.program, tight(study.options)
     if len(exactly.views) == 1:  # it takes longer than what it saves
@@ -214,7 +214,7 @@ def _is_whole(inst: Instance, study: Study) -> bool:
     first = _programs(inst).of(range(1), None)
     if any(cols.capacity.waits.any() for cols in first.columns) or not first.program.is_mip:
         return False
-    return _point_of_relaxation(exact(first), study) is not None
+    return relaxed_point(exact(first), study) is not None
 
 
 def is_linear(encoded: Encoded) -> bool:

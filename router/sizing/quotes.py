@@ -47,23 +47,39 @@ STEPS = 40
 
 def quotes(study: Study, best: Best, weighed: Weighed) -> tuple[tuple[Quote, ...], list[str]]:
     """Every quote of the problem, in its order, and what of them no time was left for."""
-    work = partial(_quote, best=best, weighed=weighed, asked=Asked.of(best.inst))
-    offers = np.flatnonzero(quoted(best.inst)).tolist()
+    offers, names = np.flatnonzero(quoted(best.inst)).tolist(), best.inst.offers.names
     known = [o for o in offers if o in weighed.losing or o in weighed.gaining]
-    rows = dict(zip(known, study.answered(work, known), strict=True))
-    names = best.inst.offers.names
+    plain = best.told_of()
+    asked: list[_Question] = []
+    for o in known:
+        taken = o in weighed.losing
+        has = best if taken else weighed.gaining[o]
+        told = best.told_of(names[o]) if has is best else has
+        asked.append(_Question(o, plain, taken, told, weighed.losing.get(o)))
+    answers = study.answered(partial(_quote, asked=Asked.of(best.inst)), asked)
+    rows = dict(zip(known, answers, strict=True))
     late = [f"the walk-away price of {names[o]}" for o in offers if rows.get(o) is None]
     quoted_rows = [row for row in rows.values() if row is not None]
     late += [f"the use of {row.offer} from which it pays" for row, priced_only in quoted_rows if priced_only]
     return tuple(row for row, _ in quoted_rows), late
 
 
-def _quote(study: Study, offer: int, *, best: Best, weighed: Weighed, asked: Asked) -> tuple[Quote, bool]:
+@dataclass(frozen=True)
+class _Question:
+    """What is asked of one offer."""
+
+    offer: int
+    best: Best
+    taken: bool  # the best plan signs it
+    has: Best | None  # the best plan with it
+    losing: Best | None  # and without it, where it is taken
+
+
+def _quote(study: Study, question: _Question, *, asked: Asked) -> tuple[Quote, bool]:
     """The quote, and whether no time was left for the use from which on it pays."""
-    inst, name = best.inst, best.inst.offers.names[offer]
-    taken = offer in weighed.losing
-    has = best if taken else weighed.gaining[offer]
-    losing = weighed.losing[offer] if taken else _losing(study, best, offer)
+    offer, best, taken, has = question.offer, question.best, question.taken, question.has
+    inst, name = asked.inst, asked.inst.offers.names[offer]
+    losing = question.losing if taken else _losing(study, best, offer)
     if has is None:
         none = Quote(name, "impossible", None, None, _prices(inst, offer, None), None, None, None, None, 0.0)
         none = replace(none, discounts=quoted_discounts(inst, offer, None))
@@ -81,7 +97,7 @@ def _quote(study: Study, offer: int, *, best: Best, weighed: Weighed, asked: Ask
     credited = bool(inst.credits.offer[:, offer].any())  # what is avoided is then partly what a credit pays
     if not owned and not agreed and not credited:
         try:
-            elsewhere = _elsewhere_usd(study, inst, has, losing, offer)
+            elsewhere = _elsewhere_usd(study, asked, has, losing, offer)
         except NoPlanInTime:
             late = True
     use = QuoteUse() if owned else use_of(has, elsewhere, offer)
@@ -116,8 +132,8 @@ def _verdict(multiple: float | None, *, taken: bool, needed: bool, owned: bool, 
     return "sign" if taken else "walk away"
 
 
-def _elsewhere_usd(study: Study, inst: Instance, has: Best, losing: Best | None, offer: int) -> float | None:
-    usd = priced_elsewhere(study, inst, has, offer)
+def _elsewhere_usd(study: Study, asked: Asked, has: Best, losing: Best | None, offer: int) -> float | None:
+    usd = priced_elsewhere(study, asked.inst, has, offer, kept(asked, study))
     return losing.expected_usd if usd is None and losing is not None else usd
 
 
