@@ -71,6 +71,21 @@ def start_workers(backend: str, count: int) -> Iterator[Workers]:
         yield start(from_extra(module, backend, ("--backend",), backend), count, stack)
 
 
+def begin(work: Callable[[], object], workers: Workers) -> None:
+    """Begin it in each process, without waiting: where it fails, that is met when it is needed."""
+    if workers.executor is None:
+        return
+    try:
+        for _ in range(workers.count):
+            workers.executor.submit(_result, _called, work)
+    except workers.deaths:  # what comes next starts them again
+        pass
+
+
+def _called(work: Callable[[], object]) -> None:
+    work()
+
+
 def spread[T, R](work: Callable[[T], R], tasks: Sequence[T], workers: Workers) -> list[R]:
     """The results of all tasks, in their order; those lost with a dying process are run again.
 

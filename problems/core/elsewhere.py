@@ -88,8 +88,10 @@ def _under(view: View, cols: Columns, b: int) -> ByPeriod:
 
 def counted_usd(view: View, cols: Columns, b: int, point: Floats) -> Floats:
     """(n,) USD billed elsewhere that count in each span of a contract."""
-    row, column, usd = billed_elsewhere(view, cols, b)
     n = len(view.inst.contracts.spans.of(b))
+    if not view.inst.contracts.counts[b]:
+        return np.zeros(n)
+    row, column, usd = billed_elsewhere(view, cols, b)
     return counted_before(view, b) + np.bincount(row, weights=usd * point[column], minlength=n)
 
 

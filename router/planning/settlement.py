@@ -201,6 +201,8 @@ def _committed(encoded: Encoded, point: Floats) -> None:
 def _covered(view: View, cols: Columns, point: Floats) -> None:
     """Agreements bill no more than is used, and within a span no more than is committed."""
     covered, spans = cols.covered, view.inst.contracts.spans
+    if not len(covered.at):
+        return
     usd = np.where(point[covered.at] < DUST, 0.0, point[covered.at]) * covered.unit
     periods = view.inst.time.periods
     for o, rented in sorted({*zip(covered.offer.tolist(), covered.rented.tolist(), strict=True)}):
@@ -248,6 +250,8 @@ def _paid_by(view: View, cols: Columns, point: Floats) -> None:
     What is billed at levels and bands is known later.
     """
     paid, credits, covered = cols.paid_by, view.inst.credits, cols.covered
+    if not len(paid.at):
+        return
     usd = np.where(point[paid.at] < DUST, 0.0, point[paid.at]) * paid.unit
     periods, room, cap = view.inst.time.periods, np.zeros(len(usd)), np.zeros(len(usd))
     for o, rented in sorted({*zip(paid.offer.tolist(), paid.rented.tolist(), strict=True)}):
@@ -325,6 +329,8 @@ def _bills(view: View, cols: Columns, point: Floats) -> None:
 
 def _state(view: View, cols: Columns, b: int, point: Floats, unit: Floats) -> None:
     """Bills so far."""
+    if not len(cols.statements.contract):
+        return
     table, before = cols.statements, before_own(view, b)
     volume = point[cols.first.committed] * cols.first.commit_scale[b]
     for i in np.flatnonzero(table.contract == b).tolist():

@@ -15,14 +15,14 @@ from __future__ import annotations
 
 import time
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
 
 from problems.core.admissible import admissible
 from problems.core.arrays import Floats
-from problems.core.decision import Decision
+from problems.core.decision import Decision, decision_of
 from problems.core.encode import Encoded, encode
 from problems.core.instance import Instance
 from problems.core.once import once
@@ -108,6 +108,34 @@ class JointSearch:
             self.start[:] = found.x
         return found
 
+    def decided(self, study: Study) -> tuple[Decision, float] | None:
+        """The best first stage and its gap, by cuts and what its scenarios cost; None where they came to no end, or
+        what is signed does not follow from whole numbers alone.
+        """
+        inst, program = self.encoded.instance, self.encoded.program
+        contracts, fleets = inst.contracts, inst.fleets
+        bound_to = contracts.decided & (contracts.min_per_month > 0)
+        if not bound_to.all() or not fleets.integral[fleets.horizon].all() or len(inst.hosts.names):
+            return None
+        found = self.cut(study)
+        if found.x is None or found.stop is not Stop.OPTIMAL:
+            return None
+        cost, _, _ = self.recourse.at(found.x)
+        usd = float(inst.scenarios.probability @ cost)
+        if not np.isfinite(usd):
+            return None
+        point = np.zeros(program.n_columns)
+        point[self.recourse.linking] = found.x
+        decision = decision_of(self.encoded, point)
+        signed = np.round(decision.signed)
+        return replace(
+            decision,
+            signed=signed,
+            committed=np.where(signed > 0.5, decision.committed, 0.0),
+            ahead=np.round(decision.ahead),
+            paid=np.round(decision.paid),
+        ), max(usd - found.bound, 0.0) / usd if usd > 0 else 0.0
+
     def costs_under(self, decision: Decision, study: Study) -> Floats | None:
         """(S,) what each scenario costs under a first stage; None where one linear program does not tell."""
         exactly = Fixed(decision).exact(self.encoded)
@@ -173,6 +201,11 @@ def kept(asked: Asked, study: Study) -> JointSearch | None:
             search.cut(study)
         shelf.append(search)
     return shelf[0]
+
+
+def prepared(asked: Asked, study: Study) -> None:
+    """What `kept` gives is ready in this process."""
+    kept(asked, study)
 
 
 @lru_cache(maxsize=1)

@@ -13,6 +13,7 @@ is bracketed and halved.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
@@ -22,7 +23,6 @@ from problems.core.arrays import NONE
 from problems.core.costs import ENTRY_PRICES, M
 from problems.core.instance import Instance
 from problems.core.variants import rows_read_prices
-from router.errors import NoPlanInTime
 from router.plan.sizing import Price, Quote, Verdict
 from router.sizing.alternatives import Weighed
 from router.sizing.best import Best, best_plan, only, priced, try_best_plan, without
@@ -56,12 +56,28 @@ def quotes(study: Study, best: Best, weighed: Weighed) -> tuple[tuple[Quote, ...
         has = best if taken else weighed.gaining[o]
         told = best.told_of(names[o]) if has is best else has
         asked.append(_Question(o, plain, taken, told, weighed.losing.get(o)))
-    answers = study.answered(partial(_quote, asked=Asked.of(best.inst)), asked)
-    rows = dict(zip(known, answers, strict=True))
-    late = [f"the walk-away price of {names[o]}" for o in offers if rows.get(o) is None]
-    quoted_rows = [row for row in rows.values() if row is not None]
-    late += [f"the use of {row.offer} from which it pays" for row, priced_only in quoted_rows if priced_only]
-    return tuple(row for row, _ in quoted_rows), late
+    # one list, so that no process waits: prices first, which tell the most
+    tasks = [(part, question) for part in (_quote, _use) for question in asked]
+    answers = study.answered(partial(_answered, asked=Asked.of(best.inst)), tasks)
+    rows, late, unused = [], [], []
+    for question, quote, use in zip(asked, answers[: len(asked)], answers[len(asked) :], strict=True):
+        name = names[question.offer]
+        if not isinstance(quote, Quote):
+            late.append(f"the walk-away price of {name}")
+            continue
+        if not isinstance(use, QuoteUse):
+            unused.append(f"the use of {name} from which it pays")
+            use = _use_known(best.inst, question, None)
+        rows.append(
+            replace(
+                quote,
+                expected_use=use.expected,
+                break_even_use=use.break_even,
+                break_even_tokens_per_month=use.break_even_tokens_per_month,
+            )
+        )
+    late += [f"the walk-away price of {names[o]}" for o in offers if o not in known]
+    return tuple(rows), late + unused
 
 
 @dataclass(frozen=True)
@@ -75,15 +91,22 @@ class _Question:
     losing: Best | None  # and without it, where it is taken
 
 
-def _quote(study: Study, question: _Question, *, asked: Asked) -> tuple[Quote, bool]:
-    """The quote, and whether no time was left for the use from which on it pays."""
+type _Part = Callable[..., Quote | QuoteUse]
+
+
+def _answered(study: Study, task: tuple[_Part, _Question], *, asked: Asked) -> Quote | QuoteUse:
+    part, question = task
+    return part(study, question, asked=asked)
+
+
+def _quote(study: Study, question: _Question, *, asked: Asked) -> Quote:
+    """The quote without its use."""
     offer, best, taken, has = question.offer, question.best, question.taken, question.has
     inst, name = asked.inst, asked.inst.offers.names[offer]
-    losing = question.losing if taken else _losing(study, best, offer)
+    losing = _without_it(study, question, asked)
     if has is None:
         none = Quote(name, "impossible", None, None, _prices(inst, offer, None), None, None, None, None, 0.0)
-        none = replace(none, discounts=quoted_discounts(inst, offer, None))
-        return none, False
+        return replace(none, discounts=quoted_discounts(inst, offer, None))
     # what is in hand already has the price too, and no price can undo that
     owned = bool(in_hand(inst)[offer])
     agreed, units, multiple = bool(is_agreement(inst)[offer]), in_units(inst, offer), None
@@ -93,32 +116,42 @@ def _quote(study: Study, question: _Question, *, asked: Asked) -> tuple[Quote, b
         multiple, told = least.factor(best, taken), least.is_told
     elif losing is not None and not owned:
         multiple = _WalkAway(study, asked, offer, losing).multiple(best, taken)
-    elsewhere, late = None, False
-    credited = bool(inst.credits.offer[:, offer].any())  # what is avoided is then partly what a credit pays
-    if not owned and not agreed and not credited:
-        try:
-            elsewhere = _elsewhere_usd(study, asked, has, losing, offer)
-        except NoPlanInTime:
-            late = True
-    use = QuoteUse() if owned else use_of(has, elsewhere, offer)
-    if agreed and not owned:
-        use = replace(use, break_even=break_even_use(has, offer))
     verdict = _verdict(multiple, taken=taken, needed=losing is None, owned=owned, told=told)
     multiple = None if verdict == "free" else multiple
-    quote = Quote(
+    return Quote(
         offer=name,
         verdict=verdict,
         worth_usd=None if losing is None else losing.objective_usd - has.objective_usd,
         walk_away_multiple=None if agreed and not units else multiple,
         prices=_prices(inst, offer, multiple),
         bill_usd=None if owned else bill_of(has, name),
-        expected_use=use.expected,
-        break_even_use=use.break_even,
-        break_even_tokens_per_month=use.break_even_tokens_per_month,
+        expected_use=None,
+        break_even_use=None,
+        break_even_tokens_per_month=None,
         gap=max(has.gap, 0.0 if losing is None else losing.gap),
         discounts=quoted_discounts(inst, offer, multiple),
     )
-    return quote, late
+
+
+def _use(study: Study, question: _Question, *, asked: Asked) -> QuoteUse:
+    """How far it is used, and from which use on it pays."""
+    offer, has, inst = question.offer, question.has, asked.inst
+    # what is avoided is partly what a credit pays where there is one
+    if has is None or in_hand(inst)[offer] or is_agreement(inst)[offer] or inst.credits.offer[:, offer].any():
+        return _use_known(inst, question, None)
+    usd = priced_elsewhere(study, inst, has, offer, kept(asked, study))
+    if usd is None and (losing := _without_it(study, question, asked)) is not None:
+        usd = losing.expected_usd
+    return _use_known(inst, question, usd)
+
+
+def _use_known(inst: Instance, question: _Question, elsewhere_usd: float | None) -> QuoteUse:
+    """The same, where its work would cost so much elsewhere; None: that is not known."""
+    offer, has = question.offer, question.has
+    if has is None or in_hand(inst)[offer]:
+        return QuoteUse()
+    use = use_of(has, elsewhere_usd, offer)
+    return replace(use, break_even=break_even_use(has, offer)) if is_agreement(inst)[offer] else use
 
 
 def _verdict(multiple: float | None, *, taken: bool, needed: bool, owned: bool, told: bool) -> Verdict:
@@ -132,17 +165,15 @@ def _verdict(multiple: float | None, *, taken: bool, needed: bool, owned: bool, 
     return "sign" if taken else "walk away"
 
 
-def _elsewhere_usd(study: Study, asked: Asked, has: Best, losing: Best | None, offer: int) -> float | None:
-    usd = priced_elsewhere(study, asked.inst, has, offer, kept(asked, study))
-    return losing.expected_usd if usd is None and losing is not None else usd
-
-
-def _losing(study: Study, best: Best, offer: int) -> Best | None:
+def _without_it(study: Study, question: _Question, asked: Asked) -> Best | None:
     """Without an offer that is not signed the best plan stays the best, unless it is used all the same."""
-    inst = best.inst
+    inst, best, offer = asked.inst, question.best, question.offer
+    if question.taken:
+        return question.losing
     if not any(line.offer == inst.offers.names[offer] for line in best.lines()):
         return best
-    return try_best_plan(study, without(inst, only(inst, offer)))
+    rest, search = without(inst, only(inst, offer)), kept(asked, study)
+    return try_best_plan(study, rest, None if search is None else search.limited(rest))
 
 
 @dataclass(frozen=True)

@@ -33,11 +33,12 @@ from router.schema import Generated, Problem
 from router.sizing.alternatives import Weighed, amounts, weigh
 from router.sizing.best import ROUNDING, Best, best_of_program, figures, plan_under, priced_plan
 from router.sizing.first_stage import decide
+from router.sizing.joint import Asked, prepared
 from router.sizing.measures import Baselines, baselines
 from router.sizing.options import Inquiry, SizeOptions, Study
 from router.sizing.outcomes import flows_of, outcomes
 from router.sizing.sections import Sections
-from router.workers import seldom_collected, start_workers
+from router.workers import ALONE, begin, seldom_collected, start_workers
 from solvers import SolveOptions, Stop
 
 FOR_THE_ANSWER = 0.5  # of the time at most, where questions follow
@@ -86,6 +87,8 @@ def size(
         study = replace(
             watched, options=replace(begun, watch=None)
         )  # who watches is told of the first stage alone
+        if how.weighs:
+            begin(partial(prepared, Asked.of(inst), replace(study, workers=ALONE)), workers)
         best = _best(study, watched, how, inst, progress)
         if begun.deadline is not None and isfinite(left_s):
             study = replace(study, step_s=PART_DECIDED * (left_s - begun.left_s))

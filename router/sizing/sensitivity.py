@@ -9,7 +9,7 @@ Frontier: what less risk costs, by the best plans at weights from expected cost 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -18,9 +18,9 @@ import numpy as np
 from problems.core.instance import Instance
 from router.plan.sizing import DemandStep, Flip, FrontierPoint
 from router.sizing.best import Best, best_plan, grown, try_best_plan
-from router.sizing.joint import Asked, kept
+from router.sizing.joint import Asked, JointSearch, kept
 from router.sizing.options import Study
-from router.sizing.signatures import Advice, advice
+from router.sizing.signatures import Advice, advice, signed_by
 
 Direction = Literal["down", "up"]
 DIRECTIONS: tuple[Direction, ...] = ("down", "up")
@@ -31,48 +31,82 @@ ALL_BUT = 1.0 - 1e-4  # the weight solved for in place of 1: among equal CVaRs t
 
 def flips(study: Study, best: Best) -> tuple[tuple[Flip, ...], list[str]]:
     """Where the advice changes as all demand shrinks, and as it grows; and what of it no time was left for."""
-    work = partial(_flip, asked=Asked.of(best.inst), advised=advice(best.signs))
-    rows = dict(zip(DIRECTIONS, study.answered(work, DIRECTIONS), strict=True))
+    asked, advised = Asked.of(best.inst), advice(best.signs)
+    at = {"down": tuple(1.0 / stride for stride in STRIDES), "up": STRIDES}
+    strides = [factor for direction in DIRECTIONS for factor in at[direction]]
+    found = dict(zip(strides, study.answered(partial(_grown_by, asked=asked), strides), strict=True))
+    tried = {direction: [found[factor] for factor in at[direction]] for direction in DIRECTIONS}
+    whole = [direction for direction in DIRECTIONS if all(step is not None for step in tried[direction])]
+    steps = {direction: [step for step in tried[direction] if step is not None] for direction in whole}
+    work = partial(_flip, asked=asked, advised=advised)
+    rows = dict(zip(whole, study.answered(work, [(d, tuple(steps[d])) for d in whole]), strict=True))
     late = [
-        f"when the advice flips as demand goes {direction}" for direction, row in rows.items() if row is None
+        f"when the advice flips as demand goes {direction}"
+        for direction in DIRECTIONS
+        if rows.get(direction) is None
     ]
     return tuple(row for row in rows.values() if row is not None), late
 
 
-def _flip(study: Study, direction: Direction, *, asked: Asked, advised: Advice) -> Flip:
-    gap, inst, search = 0.0, asked.inst, kept(asked, study)
+@dataclass(frozen=True)
+class _Grown:
+    """The best plan with all demand multiplied."""
 
-    def plan_at(factor: float) -> Best | None:
-        nonlocal gap
-        other = grown(inst, factor)
-        plan = try_best_plan(study, other, None if search is None else search.grown(other, factor))
-        gap = max(gap, 0.0 if plan is None else plan.gap)
-        return plan
+    step: DemandStep
+    gap: float
 
-    def changed(plan: Best | None) -> bool:
-        return plan is None or advice(plan.signs) != advised
+    def changes(self, advised: Advice) -> bool:
+        return not self.step.feasible or advice(self.step.signs) != advised
 
-    at = STRIDES if direction == "up" else tuple(1.0 / stride for stride in STRIDES)
-    plans = [plan_at(factor) for factor in at]
-    steps = tuple(_step(*pair) for pair in zip(at, plans, strict=True))
-    first = next((k for k, plan in enumerate(plans) if changed(plan)), None)
+
+def _grown_by(study: Study, factor: float, *, asked: Asked) -> _Grown:
+    other, search = grown(asked.inst, factor), kept(asked, study)
+    plan = try_best_plan(study, other, None if search is None else search.grown(other, factor))
+    if plan is None:
+        return _Grown(DemandStep(factor, False, None, ()), 0.0)
+    return _Grown(DemandStep(factor, True, plan.expected_usd, plan.signs), plan.gap)
+
+
+def _flip(
+    study: Study, strides: tuple[Direction, tuple[_Grown, ...]], *, asked: Asked, advised: Advice
+) -> Flip:
+    direction, tried = strides
+    gap, steps = max((each.gap for each in tried), default=0.0), tuple(each.step for each in tried)
+    first = next((k for k, each in enumerate(tried) if each.changes(advised)), None)
     if first is None:
         return Flip(direction, None, True, (), gap, steps)
-    same, other, beyond = at[first - 1] if first else 1.0, at[first], plans[first]
+    same, other = steps[first - 1].at if first else 1.0, tried[first]
+    for search in (kept(asked, study), None):
+        at, widest = _halved(study, (same, other.step.at), asked, advised, search)
+        there = other if at == other.step.at else _grown_by(study, at, asked=asked)
+        if search is None or there.changes(advised):
+            break  # else the plan says another thing than cuts did
+    return Flip(direction, at, there.step.feasible, there.step.signs, max(gap, widest, there.gap), steps)
+
+
+def _halved(
+    study: Study, between: tuple[float, float], asked: Asked, advised: Advice, search: JointSearch | None
+) -> tuple[float, float]:
+    """The multiple from which on something else is advised, and the largest gap met."""
+    (same, other), widest = between, 0.0
     while max(same, other) / min(same, other) > 1.0 + CLOSE:
         middle = float(np.sqrt(same * other))
-        plan = plan_at(middle)
-        if changed(plan):
-            other, beyond = middle, plan
+        quick = None if search is None else _quickly(study, search, grown(asked.inst, middle), middle)
+        if quick is None:
+            plan = _grown_by(study, middle, asked=asked)
+            changes, gap = plan.changes(advised), plan.gap
         else:
-            same = middle
-    return Flip(direction, other, beyond is not None, () if beyond is None else beyond.signs, gap, steps)
+            changes, gap = quick[0] != advised, quick[1]
+        widest = max(widest, gap)
+        same, other = (same, middle) if changes else (middle, other)
+    return other, widest
 
 
-def _step(at: float, plan: Best | None) -> DemandStep:
-    if plan is None:
-        return DemandStep(at, False, None, ())
-    return DemandStep(at, True, plan.expected_usd, plan.signs)
+def _quickly(study: Study, search: JointSearch, inst: Instance, factor: float) -> tuple[Advice, float] | None:
+    """What is advised at other demand, and the gap, without the plan; None where the plan must tell."""
+    there = search.grown(inst, factor)
+    found = None if there is None else there.decided(study)
+    return None if found is None else (advice(signed_by(inst, found[0])), found[1])
 
 
 def frontier(study: Study, inst: Instance, points: int) -> tuple[FrontierPoint, ...]:
