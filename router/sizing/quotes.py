@@ -5,9 +5,10 @@
 
 Where a plan's cost is linear in the offer's prices, V is a minimum of lines: concave, rising, and V₀ from λ* on.
 Newton's steps from the left, λ' = λ + (V₀ − V(λ)) / g with g the offer's expected bill at unit multiple, never pass λ*
-and reach it in finitely many. With CVaR in the objective, where its bill counts in an agreement, or where a commitment
-is in dollars (which is no price: a higher rate buys fewer tokens for it), V rises but is no minimum of lines; then λ*
-is bracketed and halved.
+and reach it in finitely many. Of an offer that is not signed they begin where the best plan that signs it costs V₀, for
+its line lies above V. With CVaR in the objective, where its bill counts in an agreement, or where a commitment is in
+dollars (which is no price: a higher rate buys fewer tokens for it), V rises but is no minimum of lines; then λ* is
+bracketed and halved.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ def _quote(study: Study, question: _Question, *, asked: Asked) -> Quote:
         least = LeastDiscount(study, inst, offer, losing)
         multiple, told = least.factor(best, taken), least.is_told
     elif losing is not None and not owned:
-        multiple = _WalkAway(study, asked, offer, losing).multiple(best, taken)
+        multiple = _WalkAway(study, asked, offer, losing).multiple(best, has, taken)
     verdict = _verdict(multiple, taken=taken, needed=losing is None, owned=owned, told=told)
     multiple = None if verdict == "free" else multiple
     return Quote(
@@ -189,16 +190,31 @@ class _WalkAway:
     def inst(self) -> Instance:
         return self.asked.inst
 
-    def multiple(self, best: Best, taken: bool) -> float | None:
-        """λ*; inf where any multiple enters, None where not even the least does, or it is not sure that 1 does."""
-        low, point = 1.0, best
+    def multiple(self, best: Best, has: Best, taken: bool) -> float | None:
+        """λ*; inf where any multiple enters, None where not even the least does, or it is not sure that 1 does.
+
+        best, has   the best plan of all, and with the offer
+        """
+        if self._enters(best):
+            return self._newton(1.0, best) if self._linear() else self._halved(1.0)
+        if taken:
+            return None
+        low = self._crossing(has) if self._linear() else LEAST
+        point = self._at(low)
         if not self._enters(point):
-            if taken:
-                return None
-            low, point = LEAST, self._at(LEAST)
-            if not self._enters(point):
-                return None
+            return low if low > LEAST else None
         return self._newton(low, point) if self._linear() else self._halved(low)
+
+    def _crossing(self, has: Best) -> float:
+        """The multiple at which a plan with the offer costs as much as the best one without: no more than λ*.
+
+        The least, where that is not above it by as much as two solves may differ by.
+        """
+        bill = bill_of(has, self.inst.offers.names[self.offer])
+        saves = self.losing.objective_usd - has.objective_usd + bill * (1.0 - LEAST)  # at the least
+        if bill <= 0 or saves <= has.doubt_usd + self.losing.doubt_usd:
+            return LEAST
+        return LEAST + saves / bill
 
     def _newton(self, low: float, point: Best) -> float:
         for _ in range(STEPS):
