@@ -51,12 +51,12 @@ def quotes(study: Study, best: Best, weighed: Weighed) -> tuple[tuple[Quote, ...
     offers, names = np.flatnonzero(quoted(best.inst)).tolist(), best.inst.offers.names
     known = [o for o in offers if o in weighed.losing or o in weighed.gaining]
     plain = best.told_of()
-    asked: list[_Question] = []
+    asked: list[_QuotedOffer] = []
     for o in known:
         taken = o in weighed.losing
         has = best if taken else weighed.gaining[o]
         told = best.told_of(names[o]) if has is best else has
-        asked.append(_Question(o, plain, taken, told, weighed.losing.get(o)))
+        asked.append(_QuotedOffer(o, plain, taken, told, weighed.losing.get(o)))
     # one list, so that no process waits: prices first, which tell the most
     tasks = [(part, question) for part in (_quote, _use) for question in asked]
     answers = study.answered(partial(_answered, asked=Asked.of(best.inst)), tasks)
@@ -82,7 +82,7 @@ def quotes(study: Study, best: Best, weighed: Weighed) -> tuple[tuple[Quote, ...
 
 
 @dataclass(frozen=True)
-class _Question:
+class _QuotedOffer:
     """What is asked of one offer."""
 
     offer: int
@@ -95,12 +95,12 @@ class _Question:
 type _Part = Callable[..., Quote | QuoteUse]
 
 
-def _answered(study: Study, task: tuple[_Part, _Question], *, asked: Asked) -> Quote | QuoteUse:
+def _answered(study: Study, task: tuple[_Part, _QuotedOffer], *, asked: Asked) -> Quote | QuoteUse:
     part, question = task
     return part(study, question, asked=asked)
 
 
-def _quote(study: Study, question: _Question, *, asked: Asked) -> Quote:
+def _quote(study: Study, question: _QuotedOffer, *, asked: Asked) -> Quote:
     """The quote without its use."""
     offer, best, taken, has = question.offer, question.best, question.taken, question.has
     inst, name = asked.inst, asked.inst.offers.names[offer]
@@ -134,7 +134,7 @@ def _quote(study: Study, question: _Question, *, asked: Asked) -> Quote:
     )
 
 
-def _use(study: Study, question: _Question, *, asked: Asked) -> QuoteUse:
+def _use(study: Study, question: _QuotedOffer, *, asked: Asked) -> QuoteUse:
     """How far it is used, and from which use on it pays."""
     offer, has, inst = question.offer, question.has, asked.inst
     # what is avoided is partly what a credit pays where there is one
@@ -146,7 +146,7 @@ def _use(study: Study, question: _Question, *, asked: Asked) -> QuoteUse:
     return _use_known(inst, question, usd)
 
 
-def _use_known(inst: Instance, question: _Question, elsewhere_usd: float | None) -> QuoteUse:
+def _use_known(inst: Instance, question: _QuotedOffer, elsewhere_usd: float | None) -> QuoteUse:
     """The same, where its work would cost so much elsewhere; None: that is not known."""
     offer, has = question.offer, question.has
     if has is None or in_hand(inst)[offer]:
@@ -166,7 +166,7 @@ def _verdict(multiple: float | None, *, taken: bool, needed: bool, owned: bool, 
     return "sign" if taken else "walk away"
 
 
-def _without_it(study: Study, question: _Question, asked: Asked) -> Best | None:
+def _without_it(study: Study, question: _QuotedOffer, asked: Asked) -> Best | None:
     """Without an offer that is not signed the best plan stays the best, unless it is used all the same."""
     inst, best, offer = asked.inst, question.best, question.offer
     if question.taken:
