@@ -256,7 +256,7 @@ def test_walk_away_prices_are_those_of_one_program(monkeypatch: pytest.MonkeyPat
 def test_questions_asked_of_one_program_are_those_of_many(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Alternatives, quotes and flips, on problems that mix everything that is signed."""
     monkeypatch.setattr("router.sizing.sensitivity.CLOSE", 0.5)
-    data, close = random_problem(Random(100 + seed)), SolveOptions(gap=1e-7)
+    data, close = random_problem(Random(100 + seed)), SolveOptions(gap=1e-7, time_limit_s=600.0)
     how = SizeOptions(questions=True, alternatives=3, measures=False)
     try:
         whole = size(load(data), options=close, how=replace(how, method="program")).to_dict()["sizing"]

@@ -7,6 +7,7 @@ shared out among the study's workers.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -20,16 +21,17 @@ from problems.core.costs import UNSERVED
 from problems.core.decision import Decision, committed_usd, with_room
 from problems.core.encode import Encoded, encode, exact, fixed_integers
 from problems.core.instance import Instance
-from router.errors import Infeasible, NoPlanInTime
+from router.errors import Infeasible, NoPlanInTime, SolverFailed
 from router.plan.rows import usd_of
 from router.planning.decode import Decoded, cost_rows, decode
 from router.planning.roads import best_by_any_road
 from router.planning.settlement import settle
-from router.planning.two_steps import Fixed, Incumbent, run, tight
+from router.planning.two_steps import Fixed, Incumbent, finished, run, tight
 from router.sizing.options import Study
 from solvers import Stop, get
 from solvers.forced import forced
 from solvers.risk import NEUTRAL
+from solvers.small_tree import least
 
 CHUNKS_PER_WORKER = 4
 KEPT = 20_000  # flow columns of all scenarios: up to here, some 40 MB, their programs are kept
@@ -161,11 +163,28 @@ def _alone(
         point = relaxed_point(exactly, study)
         if point is not None:
             return _outcome(name, exactly, point, study, decodes=decodes, named=named)
+    encoded = programs.of(range(s, s + 1), decision)
     try:
-        plan = search(programs.of(range(s, s + 1), decision), study, fixed=decision)
+        plan = None if decision is not None else _by_small_tree(encoded, study)
+        plan = plan or search(encoded, study, fixed=decision)
     except Infeasible as error:
         return ScenarioOutcome(name, None, fault=str(error) if decision is None else UNDER)
     return _outcome(name, plan.encoded, plan.point, study, decodes=decodes, named=named)
+
+
+def _by_small_tree(encoded: Encoded, study: Study) -> Incumbent | None:
+    """The best plan of a scenario by itself, where its program is small and says all; None elsewhere."""
+    if study.solver != "highs" or study.options.relax or encoded.after_losses:
+        return None
+    if encoded.instance.spilling is not None or any(cols.capacity.waits.any() for cols in encoded.columns):
+        return None
+    began, first = time.perf_counter(), least(encoded.program)
+    if first is None:
+        return None
+    try:
+        return finished(encoded, first, (study.solver, study.options), Fixed(), time.perf_counter() - began)
+    except SolverFailed:  # the solver's tolerance is all that serves some load: see `gates`
+        return None
 
 
 def _together(
