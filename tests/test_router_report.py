@@ -123,6 +123,22 @@ def test_the_proof_is_rounded_up_and_says_whose_word_it_is_and_what_ended_it(
     assert words.proof(gap, stop, 60.0, kind=kind, solver="highs") == text
 
 
+@pytest.mark.parametrize(
+    ("gap", "usd", "kind", "text"),
+    [
+        (1.0, 1.095e-6, "own", "proven: no plan costs 0.01 USD less"),
+        (0.4, 0.0099, "solver", "highs states that no plan costs 0.01 USD less; not re-checked"),
+        (0.4, 0.0099, "two_searches", "two searches found no plan that costs 0.01 USD less; not proven"),
+        (0.0, 1.095e-6, "own", "proven optimal: no plan costs less"),
+        (0.4, 0.01, "own", "proven: no plan costs over 40 % less"),
+        (1.0, 0.01, "own", "how much better a plan could be is not known"),
+    ],
+)
+def test_a_gap_to_nothing_is_not_read(gap: float, usd: float, kind: str, text: str) -> None:
+    """No plan costs less than 0 USD: of one that costs under a cent none costs a cent less, whatever is proven."""
+    assert words.proof(gap, "optimal", kind=kind, solver="highs", usd=usd).startswith(text)
+
+
 def test_hours_become_days() -> None:
     assert words.hours(720) == "720 h (30 days)"
     assert words.hours(8) == "8 h"

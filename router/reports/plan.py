@@ -43,7 +43,8 @@ def _headline(plan: Plan) -> tuple[str, ...]:
     if tokens > 0:
         rates.append(f"{rate(plan.cost_usd / tokens * 1e6)} USD per M tokens")
     kind = "solver" if plan.proof is None else plan.proof.kind
-    good = proof(plan.gap, plan.stop, plan.solver.options.time_limit_s, kind=kind, solver=plan.solver.name)
+    limit_s, by = plan.solver.options.time_limit_s, plan.solver.name
+    good = proof(plan.gap, plan.stop, limit_s, kind=kind, solver=by, usd=plan.objective_usd)
     return cost, ", ".join(rates), *_owed_later(plan), as_sentence(good, plan.solver.name), verdict(plan)
 
 

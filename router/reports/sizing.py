@@ -71,7 +71,8 @@ def _headline(plan: Plan, sizing: Sizing) -> tuple[str, ...]:
         tail = percent(1.0 - sizing.cvar_level)
         money += f"; {usd(sizing.cvar_usd)} USD in the worst {tail} of {len(plan.scenarios)} futures"
     kind = "solver" if plan.proof is None else plan.proof.kind
-    good = proof(plan.gap, plan.stop, plan.solver.options.time_limit_s, kind=kind, solver=plan.solver.name)
+    limit_s, by = plan.solver.options.time_limit_s, plan.solver.name
+    good = proof(plan.gap, plan.stop, limit_s, kind=kind, solver=by, usd=plan.objective_usd)
     planned = (f"Planned for later: {signs(later)}",) if later else ()
     return (
         first,

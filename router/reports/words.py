@@ -101,6 +101,9 @@ def span(low: float, high: float) -> str:
 OPTIMAL = 1e-6
 """Gap up to which no plan is said to cost less: what promises about capacity are kept to."""
 
+A_CENT = 0.01
+"""USD: of a plan that costs less, a gap is a part of nothing."""
+
 
 def proof(
     gap: float | None,
@@ -109,12 +112,19 @@ def proof(
     *,
     kind: str = "solver",
     solver: str = "the solver",
+    usd: float = math.inf,
 ) -> str:
-    """How good the plan is known to be, by whose word, and what ended the search. `kind` as in a plan's `proof`."""
-    if gap is None or not gap < 1:
+    """How good the plan is known to be, by whose word, and what ended the search. `kind` as in a plan's `proof`.
+
+    usd   what the plan costs: a part of less than a cent says nothing to anybody
+    """
+    tiny = gap is not None and gap > OPTIMAL and 0.0 <= usd < A_CENT
+    if not tiny and (gap is None or not gap < 1):
         known = "how much better a plan could be is not known"
     else:
+        assert gap is not None  # tiny, or below 1
         less = "costs less" if gap <= OPTIMAL else f"costs over {_rounded_up(gap * 100)} % less"
+        less = f"costs {A_CENT:g} USD less" if tiny else less
         if kind == "own":
             known = f"proven{' optimal' if gap <= OPTIMAL else ''}: no plan {less}"
         elif kind == "two_searches":

@@ -102,7 +102,8 @@ def _alternatives(plan: Plan, tables: dict[str, ReportTable]) -> PageSection:
 def rests_on(plan: Plan, problem: Problem | None) -> list[PageSection]:
     """Proof, and where prices come from."""
     kind = "solver" if plan.proof is None else plan.proof.kind
-    good = proof(plan.gap, plan.stop, plan.solver.options.time_limit_s, kind=kind, solver=plan.solver.name)
+    limit_s, by = plan.solver.options.time_limit_s, plan.solver.name
+    good = proof(plan.gap, plan.stop, limit_s, kind=kind, solver=by, usd=plan.objective_usd)
     shown = [
         ("bound", f"{usd(plan.bound_usd)} USD", "no plan costs less"),
         ("gap", percent(plan.gap if plan.gap > OPTIMAL else 0.0), "gap between plan and bound"),
