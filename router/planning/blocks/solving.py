@@ -16,6 +16,7 @@ from router.plan.document import Plan
 from router.plan.proof import ProofPart
 from router.plan.rows import InstanceRow, MinuteSource, QuotaRow, RouteRow, UnservedRow
 from router.planning.minutes.quota_rows import quota_rows
+from router.planning.proofs.cutting import strengthened_parts
 from router.planning.proofs.scaled import ScaledRelaxation, parts_by_name
 from router.planning.proving import searched_by
 from router.planning.solve import encode_problem
@@ -28,6 +29,7 @@ from router.verification.bound.proof import Unproven, proven_parts
 from solvers import LinearProgram, Solution, SolveOptions, SolversError
 from solvers.components import parts, solve_parts
 from solvers.rounded import solve_rounded
+from solvers.strengthened import strengthened
 
 
 @dataclass(frozen=True)
@@ -152,10 +154,13 @@ def _proven(task: BlockTask) -> tuple[list[ProofPart], float]:
     relaxation = relaxation_of(BlockAudit(task.bounded, task.limited, judged=task.judged))
     if relaxation is None:
         return [], 0.0
-    model = ScaledRelaxation.of(relaxation)
+    model, options = ScaledRelaxation.of(relaxation), replace(task.options, watch=None)
     try:
-        searched = searched_by(model, replace(task.options, watch=None), None, 0.0)
-        named = parts_by_name(model, searched.parts)
+        answer = strengthened(model.program, options)  # with cuts, each at the count of its pool
+        if answer is not None:
+            named = strengthened_parts(model, answer)
+        else:
+            named = parts_by_name(model, searched_by(model, options, None, 0.0).parts)
         bounds, total = proven_parts(relaxation, named)
     except (SolversError, Unproven):
         return [], 0.0
