@@ -21,6 +21,7 @@ type Ints = NDArray[np.int64]
 
 ROUNDING = 1e-15  # relative to what a row sums up
 ROUNDS = 50  # a chain of rows is hardly so long
+SUMMED = 1e-12  # relative to what a row of held columns sums up
 DUST = 1e-13  # less is a rounding of nothing
 
 
@@ -74,6 +75,25 @@ def forced(program: LinearProgram) -> Forced:
         if not (_alone(program, row, lower, upper, by) or changed):
             break
     return Forced(lower, upper, by)
+
+
+def held_out(program: LinearProgram) -> LinearProgram:
+    """The program within what its rows force, and without what is held: that stands in the limits of the rows.
+
+    Rows and columns keep their places; a column that is held has no row any more, so that it ties nothing together.
+    """
+    room = forced(program).applied(program)
+    held = room.col_lower == room.col_upper
+    taken = room.matrix @ np.where(held, room.col_lower, 0.0)
+    size = np.abs(room.matrix) @ np.where(held, np.abs(room.col_lower), 0.0)
+    matrix = room.matrix.copy()
+    matrix.data[held[matrix.indices]] = 0.0
+    matrix.eliminate_zeros()
+    lower, upper = room.row_lower - taken, room.row_upper - taken
+    nothing = np.diff(matrix.indptr) == 0  # nor is a rounding of what was there a reason to forbid all
+    lower[nothing & (lower > 0) & (lower <= SUMMED * size)] = 0.0
+    upper[nothing & (upper < 0) & (upper >= -SUMMED * size)] = 0.0
+    return replace(room, matrix=matrix, row_lower=lower, row_upper=upper)
 
 
 def _alone(program: LinearProgram, row: Ints, lower: Floats, upper: Floats, by: Ints) -> bool:

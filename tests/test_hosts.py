@@ -19,8 +19,8 @@ import router
 from router.errors import Infeasible, InputError
 from router.explaining.run import explain
 from router.planning.by_hand import made_by_hand
+from router.planning.fixed import Fixed
 from router.planning.solve import encode_problem
-from router.planning.two_steps import Fixed
 from router.reports.page.money import by_workload
 from router.sizing import SizeOptions, size
 from router.verification.base.audit import Audit

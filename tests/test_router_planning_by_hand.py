@@ -10,7 +10,7 @@ from problems.core.encode import encode
 from router.loading.catalogue import load
 from router.normalise import normalise
 from router.planning import by_hand
-from router.planning.two_steps import Fixed
+from router.planning.fixed import Fixed
 from solvers import SolveOptions, is_feasible, solve
 
 EXAMPLES = Path(__file__).parents[1] / "router" / "examples"

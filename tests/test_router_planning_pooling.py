@@ -12,9 +12,9 @@ from pytest import MonkeyPatch, approx
 from router.plan.rows import RouteRow
 from router.planning import roads, structure
 from router.planning.deferred import over_time, pooling
+from router.planning.fixed import Fixed
 from router.planning.proofs.scaled import ScaledRelaxation
 from router.planning.solve import encode_problem
-from router.planning.two_steps import Fixed
 from router.verification import audit_of, verify
 from router.verification.base.case import Future
 from router.verification.bound import deferred, relaxation_of

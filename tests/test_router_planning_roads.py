@@ -22,8 +22,9 @@ from router.normalise import normalise
 from router.plan.document import Plan
 from router.planning import roads, solve
 from router.planning.by_hand import made_by_hand
+from router.planning.fixed import Fixed
 from router.planning.publish import publish
-from router.planning.two_steps import Fixed, Incumbent
+from router.planning.two_steps import Incumbent
 from router.reoptimisation import run as rescheduling
 from router.schema import Problem
 from solvers import SolveOptions, Stop

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from solvers import LinearProgram
-from solvers.forced import forced, gates
+from solvers.forced import forced, gates, held_out
 
 INF = np.inf
 
@@ -66,3 +66,30 @@ def test_no_point_is_lost(rows: list[list[float]], upper: list[float], top: list
         if (made.matrix @ x <= made.row_upper).all():
             assert (found.lower <= x).all()
             assert (x <= found.upper).all()
+
+
+@given(
+    st.lists(st.lists(st.integers(-2, 3), min_size=4, max_size=4), min_size=1, max_size=4),
+    st.lists(st.integers(0, 6), min_size=4, max_size=4),
+    st.lists(st.integers(0, 2), min_size=2, max_size=2),
+)
+def test_what_is_held_out_leaves_the_same_points(
+    rows: list[list[int]], upper: list[int], values: list[int]
+) -> None:
+    """Four whole columns of at most two, the first two held: the points of all rows are those without these."""
+    whole = program(
+        [[float(a) for a in row] for row in rows],
+        [float(b) for b in upper[: len(rows)]],
+        [2.0] * 4,
+        [True] * 4,
+    )
+    held = whole.fix([0, 1], values)
+    left = held_out(held)
+    fixed = left.col_lower == left.col_upper
+    assert fixed[:2].all()
+    assert not left.matrix.toarray()[:, fixed].any()
+    for rest in product(range(3), repeat=2):
+        point = np.array([*values, *rest], dtype=float)
+        inside = bool((held.matrix @ point <= held.row_upper).all())
+        within = bool((left.col_lower <= point).all() and (point <= left.col_upper).all())
+        assert inside == (within and bool((left.matrix @ point <= left.row_upper).all()))

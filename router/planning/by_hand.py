@@ -23,9 +23,10 @@ from problems.core.encode import Encoded
 from problems.core.steps import pieces_of, steps_of
 from router.errors import RouterError
 from router.planning.deferred.pooling import by_arrivals, smaller
+from router.planning.fixed import Fixed
 from router.planning.packing import packed
-from router.planning.tighten import short_of_capacity
-from router.planning.two_steps import PRICES_OF, Fixed, Incumbent, finished, run
+from router.planning.two_steps import PRICES_OF, Incumbent, finished, run
+from router.planning.waits.tighten import short_of_capacity
 from solvers import LinearProgram, SimplexBasis, Solution, SolveOptions, SolversError, Stop, is_feasible
 from solvers.first_prices import first_prices
 from solvers.rounded import solve_rounded

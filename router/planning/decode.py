@@ -44,7 +44,7 @@ from router.planning.flows.after_loss import shares_after_loss
 from router.planning.minutes.spill_rows import spill_orders, spilled_and_taken
 from router.planning.packing import host_rows
 from router.planning.settlement import Settled, cost_lines, settle
-from router.planning.tighten import booting
+from router.planning.waits.tighten import booting
 from solvers import SolveOptions
 
 DUST_USD = 1e-9

@@ -16,8 +16,9 @@ import numpy as np
 from problems.core.arrays import Floats
 from problems.core.encode import Encoded
 from router.errors import Infeasible, NoPlanInTime, SolverFailed
+from router.planning.fixed import Fixed
 from router.planning.gates import through_open_gates
-from router.planning.two_steps import Closed, Fixed, Incumbent, finished, run
+from router.planning.two_steps import Closed, Incumbent, finished, run
 from solvers import Solution, SolveOptions, Stop
 from solvers.proof import WorkLimits, prove, refuting
 

@@ -5,8 +5,9 @@
 
     1  solve outer; where its point keeps every promise it is the best plan
     2  cut the regions at the mixes and counts of its broken pools
-    3  solve inner: a plan, and of a large program the best one near it, with the regions cut at its own mixes; end
-       where it costs no more than the bound, within the gap asked
+    3  solve inner: a plan, and of a large program the best one near it, with the regions cut at its own mixes, or part
+       by part where it falls apart with what spans periods held (`waits.parted`); end where it costs no more than the
+       bound, within the gap asked
     4  back to 1
 
 Cuts depend on points alone: the clock decides when the search ends, and nothing else.
@@ -18,14 +19,18 @@ import time
 from dataclasses import replace
 from math import inf
 
+import numpy as np
+
 from problems.core.arrays import Floats, Ints
 from problems.core.decision import Decision
 from problems.core.encode import Encoded, Regions, encode
 from problems.physics.waiting import margin_of
 from router.errors import Infeasible, NoPlanInTime, SolverFailed
+from router.planning.fixed import Fixed, Spanning, spanning_whole
 from router.planning.gates import find
 from router.planning.structure import SMALL, Before, small_parts
-from router.planning.tighten import (
+from router.planning.two_steps import Incumbent
+from router.planning.waits.tighten import (
     Broken,
     CutsByScenario,
     cut_at,
@@ -36,7 +41,6 @@ from router.planning.tighten import (
     unused_pools,
     waiting_flows,
 )
-from router.planning.two_steps import Fixed, Incumbent
 from solvers import SolveOptions, Stop
 
 MOST_TRIES = 6  # of the inner program in a round, while pools without a region are found short
@@ -45,6 +49,8 @@ IDLE_SMALL = 10  # the same of a small one: a bound may stand still until every 
 ROUGH, PART = 1e-3, 0.1  # of the gap of a program, at most and of what is left between plan and bound
 BETTER = 1e-7  # relative
 SPARED, MOST_SPARED = 1.2, 0.05  # times what was too much; beyond, a point says little of the best plan
+DECIDED = 0.6  # of the time, for periods that fall apart once what spans them is held
+DECIDED_GAP = 1e-5  # of a part's cost
 FIRST = 0.4  # of the time, for the first bound of a large program: what it says is then mended
 
 
@@ -115,6 +121,7 @@ class _ClosingIn:
         self.small_parts = self.large and small_parts(outer.encoded)
         self.cut_short = False
         self.inner_s = 0.0  # what the inner side has taken
+        self.decided: set[bytes] = set()  # what spans periods, as it was held
         self.inner_is_best = True  # no plan with less load than the outer side lets through was cheaper
 
     def run(self, broken: Broken) -> Incumbent:
@@ -213,12 +220,32 @@ class _ClosingIn:
         if self.small_parts:
             regions = Regions(cut_near(plan.encoded, plan.point), inner=True)
             return self._find(regions, shut=unused_pools(plan.encoded, plan.point))
+        if (apart := self._decided(plan)) is not None:
+            return apart
         near = self._from(plan, cut_near(plan.encoded, plan.point), narrow=False)
         if near is None or self._short_of_time():
             return near
         self._take(near)
         best = self.best or near
         return self._from(best, cut_finely(best.encoded, best.point), narrow=True)
+
+    def _decided(self, plan: Incumbent) -> Incumbent | None:
+        """The best plan with what spans periods as it is in this one; None where that leaves them in one part."""
+        from router.planning.waits.parted import Parted  # here: few problems wait
+
+        values = np.round(plan.point[spanning_whole(plan.encoded)])
+        if values.tobytes() in self.decided:
+            return None
+        self.decided.add(values.tobytes())
+        search = (self.solver, replace(self.options.within(DECIDED), gap=max(self.options.gap, DECIDED_GAP)))
+        parted = Parted.of(plan, search, replace(self.fixed, spanning=Spanning(values)))
+        if parted is None:
+            return None
+        flows, cuts = parted.run()
+        regions = Regions(cuts, inner=True)
+        staying = (waiting_flows(plan.encoded, plan.point)[0], flows)
+        same = self._find(regions, replace(parted.fixed, columns=staying))
+        return same and self._find(regions, before=Before(same.integers, frozenset()))
 
     def _from(self, plan: Incumbent, cuts: CutsByScenario, *, narrow: bool) -> Incumbent | None:
         """A plan made better a window at a time, its regions cut so."""

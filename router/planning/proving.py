@@ -24,6 +24,7 @@ from router.plan.left_out import out_of_time
 from router.plan.proof import Proof, ProofCase, ProofPart
 from router.plan.running import Running
 from router.planning.deferred.pooling import columns_without_arrivals
+from router.planning.fixed import Fixed
 from router.planning.gates import find
 from router.planning.proofs.apart import falls_apart, parts_apart, started
 from router.planning.proofs.cutting import strengthened_parts, with_cuts
@@ -34,8 +35,8 @@ from router.planning.proofs.spanning import spanning_cases, work_waits
 from router.planning.proofs.stating import rows_of_use, stated_proof
 from router.planning.publish import draft, gap_of
 from router.planning.structure import few_spanning
-from router.planning.tighten import short_of_capacity
-from router.planning.two_steps import Closed, Fixed, Incumbent, finished, run
+from router.planning.two_steps import Closed, Incumbent, finished, run
+from router.planning.waits.tighten import short_of_capacity
 from router.schema import Problem
 from router.verification import Audit, audit_of
 from router.verification.bound import relaxation_of

@@ -23,9 +23,10 @@ from router.errors import Infeasible, NoPlanInTime, RouterError, SolverFailed
 from router.planning.by_hand import made_by_hand
 from router.planning.deferred.over_time import planned_over_time
 from router.planning.doubting import EFFORT, LARGEST
+from router.planning.fixed import Fixed
 from router.planning.optimise import optimise
-from router.planning.tighten import short_of_capacity
-from router.planning.two_steps import Fixed, Incumbent, finished
+from router.planning.two_steps import Incumbent, finished
+from router.planning.waits.tighten import short_of_capacity
 from solvers import Solution, SolveOptions, SolverUnavailable, Stop, get
 from solvers.proof import WorkLimits, prove
 

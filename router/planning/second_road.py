@@ -19,11 +19,12 @@ from router.errors import InputError, Issue, RouterError
 from router.normalise import normalise
 from router.plan.document import Plan
 from router.plan.start import as_planned
+from router.planning.fixed import Fixed
 from router.planning.optimise import optimise
 from router.planning.publish import publish
 from router.planning.solve import scenario_of
-from router.planning.tighten import short_of_capacity
-from router.planning.two_steps import Fixed, Incumbent, finished, run
+from router.planning.two_steps import Incumbent, finished, run
+from router.planning.waits.tighten import short_of_capacity
 from router.schema import Problem
 from solvers import LinearProgram, Solution, SolveOptions, Stop, available, get
 

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from problems.core.arrays import Floats, Ints
-from problems.core.decision import Decision, fixed_to
-from problems.core.encode import Encoded, exact, fixed_integers
+from problems.core.encode import Encoded, fixed_integers
 from router.errors import Infeasible, InputError, Issue, NoPlanInTime, SolverFailed
 from router.planning.decode import Decoded, decode
 from router.planning.deferred.pooling import solved_smaller
+from router.planning.fixed import Fixed
 from router.planning.infeasible import why_infeasible
 from router.planning.settlement import Settled, settle
 from router.planning.structure import SMALL, Before, solve_structured
@@ -128,23 +128,6 @@ class Closed(SolverFailed):
         return self
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Fixed:
-    """What is decided before the search: the first stage, and some columns at their values."""
-
-    decision: Decision | None = None
-    columns: tuple[Ints, Floats] | None = None
-
-    def applied(self, encoded: Encoded) -> Encoded:
-        """The same program with that fixed."""
-        program = encoded.program if self.decision is None else fixed_to(encoded, self.decision)
-        return replace(encoded, program=program if self.columns is None else program.fix(*self.columns))
-
-    def exact(self, encoded: Encoded) -> Encoded:
-        """The same without the allowance at unit boundaries."""
-        return self.applied(exact(encoded))
-
-
 def find(
     encoded: Encoded,
     solver: str,
@@ -171,9 +154,16 @@ def find(
         by_pieces, case = solver == "highs", encoded
         if shut is not None:
             case = replace(encoded, program=encoded.program.fix(shut, np.zeros(len(shut))))
+
+        def search(part: LinearProgram, share: SolveOptions) -> Solution:
+            own = _of_part(part, program, solver, share)
+            if fixed.spanning is None:
+                return run(part, solver, own)
+            return fixed.spanning.remembered(part, own, lambda: run(part, solver, own))
+
         first = solve_structured(
             case,
-            lambda part, share: run(part, solver, _of_part(part, program, solver, share)),
+            search,
             options,
             before,
             by_pieces=by_pieces,

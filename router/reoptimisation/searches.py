@@ -19,9 +19,10 @@ from router.normalise import normalise
 from router.normalise.running import running_arrays
 from router.normalise.spilling import with_spilling
 from router.plan.running import Break, Running
+from router.planning.fixed import Fixed
 from router.planning.solve import Search
-from router.planning.tighten import short_of_capacity
-from router.planning.two_steps import Fixed, Incumbent, finished
+from router.planning.two_steps import Incumbent, finished
+from router.planning.waits.tighten import short_of_capacity
 from router.reoptimisation.alignment import Alignment
 from router.reoptimisation.allowances import notes_on_allowances, taken, with_taken
 from router.reoptimisation.breaks import breaks

@@ -29,8 +29,9 @@ from problems.core.once import once
 from problems.core.variants import grown, limited, repriced, rows_read_prices
 from router.errors import SolverFailed
 from router.planning.decode import cost_rows
+from router.planning.fixed import Fixed
 from router.planning.settlement import settle
-from router.planning.two_steps import Fixed, Incumbent, finished
+from router.planning.two_steps import Incumbent, finished
 from router.sizing.options import Study
 from router.sizing.outcomes import flows_of, is_linear, relaxed_point
 from solvers import Solution, Stop

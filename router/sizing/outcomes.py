@@ -24,9 +24,10 @@ from problems.core.instance import Instance
 from router.errors import Infeasible, NoPlanInTime, SolverFailed
 from router.plan.rows import usd_of
 from router.planning.decode import Decoded, cost_rows, decode
+from router.planning.fixed import Fixed
 from router.planning.roads import best_by_any_road
 from router.planning.settlement import settle
-from router.planning.two_steps import Fixed, Incumbent, finished, run, tight
+from router.planning.two_steps import Incumbent, finished, run, tight
 from router.sizing.options import Study
 from solvers import Stop, get
 from solvers.forced import forced

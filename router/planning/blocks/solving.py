@@ -15,12 +15,13 @@ from router.normalise.minutes import Arrivals, forget
 from router.plan.document import Plan
 from router.plan.proof import ProofPart
 from router.plan.rows import InstanceRow, MinuteSource, QuotaRow, RouteRow, UnservedRow
+from router.planning.fixed import Fixed
 from router.planning.minutes.quota_rows import quota_rows
 from router.planning.proofs.cutting import strengthened_parts
 from router.planning.proofs.scaled import ScaledRelaxation, parts_by_name
 from router.planning.proving import searched_by
 from router.planning.solve import encode_problem
-from router.planning.two_steps import Fixed, Incumbent, finished, run
+from router.planning.two_steps import Incumbent, finished, run
 from router.schema import Problem
 from router.verification.base.eligibility import Candidate
 from router.verification.blocks.cut import BlockAudit

@@ -13,8 +13,9 @@ from problems.core.encode import Encoded
 from problems.core.steps import steps_of
 from router.errors import RouterError
 from router.planning.deferred.pooling import smaller, steps_without_arrivals
-from router.planning.tighten import short_of_capacity
-from router.planning.two_steps import Fixed, Incumbent, finished, run
+from router.planning.fixed import Fixed
+from router.planning.two_steps import Incumbent, finished, run
+from router.planning.waits.tighten import short_of_capacity
 from solvers import LinearProgram, Solution, SolveOptions, SolversError, Stop
 from solvers.bettered import bettered
 from solvers.rounded import solve_rounded

@@ -18,8 +18,9 @@ from problems.core.instance import Instance
 from problems.core.overflow import SpillCut
 from problems.spilling import SpillLimits
 from router.errors import Infeasible, NoPlanInTime, SolverFailed
+from router.planning.fixed import Fixed
 from router.planning.gates import find
-from router.planning.two_steps import Fixed, Incumbent, run
+from router.planning.two_steps import Incumbent, run
 from solvers import Solution, SolveOptions, Stop
 
 NEAR = 1e-7  # relative, by which a row may be missed

@@ -1,0 +1,64 @@
+"""What is decided before a search: the first stage, some columns, or all that spans periods."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from problems.core.arrays import Floats, Ints
+from problems.core.decision import Decision, fixed_to
+from problems.core.encode import Encoded, exact
+from problems.core.steps import steps_of
+from solvers import LinearProgram, Solution, SolveOptions, Stop
+from solvers.components import content
+from solvers.forced import held_out
+
+
+def spanning_whole(encoded: Encoded) -> Ints:
+    """Whole columns that span periods: as many, in the same order, however pools that wait are cut."""
+    return np.flatnonzero(encoded.program.integer & (steps_of(encoded) < 0))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Spanning:
+    """Whole columns that span periods, held: the rest may fall apart, and is searched again where it has changed."""
+
+    values: Floats
+    answers: dict[bytes, Solution] = field(default_factory=dict)  # for parts, by content and gap
+
+    def remembered(
+        self, part: LinearProgram, options: SolveOptions, solve: Callable[[], Solution]
+    ) -> Solution:
+        """The answer for a part, kept where its search came to its end."""
+        key = hashlib.sha256(content(part) + repr((options.gap, part.offset)).encode()).digest()
+        if key in self.answers:
+            return self.answers[key]
+        found = solve()
+        if found.stop in (Stop.OPTIMAL, Stop.INFEASIBLE):
+            self.answers[key] = found
+        return found
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Fixed:
+    """What is decided before the search: the first stage, and some columns at their values."""
+
+    decision: Decision | None = None
+    columns: tuple[Ints, Floats] | None = None
+    spanning: Spanning | None = None
+
+    def applied(self, encoded: Encoded) -> Encoded:
+        """The same program with that fixed."""
+        program = encoded.program if self.decision is None else fixed_to(encoded, self.decision)
+        if self.columns is not None:
+            program = program.fix(*self.columns)
+        if self.spanning is not None:
+            program = held_out(program.fix(spanning_whole(encoded), self.spanning.values))
+        return replace(encoded, program=program)
+
+    def exact(self, encoded: Encoded) -> Encoded:
+        """The same without the allowance at unit boundaries."""
+        return self.applied(exact(encoded))
