@@ -126,6 +126,10 @@ class HighsRelaxation:
         h.setBasis(before)
         return answer
 
+    def drop_rows(self, rows: Ints) -> None:
+        """Some of those that were added."""
+        self.highs.deleteRows(len(rows), rows.astype(np.int32))
+
     def limit_rows(self, rows: Ints, lower: Floats, upper: Floats) -> None:
         """Other limits of some rows. Raises `HandOverRefused` where HiGHS refuses them."""
         for row, low, high in zip(rows.tolist(), lower.tolist(), upper.tolist(), strict=True):

@@ -184,3 +184,35 @@ def test_cases_are_read_again_and_held_to(tmp_path: Path, monkeypatch: MonkeyPat
     for i, lie in enumerate(lies):
         lying = replace(plan, proof=replace(lie, beside=None))
         assert not router.verify(stated, lying).ok, i
+
+
+@pytest.mark.usefixtures("by_cases")
+def test_roundings_are_made_again_by_who_checks() -> None:
+    """Of the case that counts: its roundings and sums, and lies about them. HiGHS and CBC plan alike."""
+    data = day(Random(1))
+    plan, stated = proven(data), load(data)
+    proof = plan.proof
+    assert proof is not None and proof.cases is not None
+    at = min(range(len(proof.cases)), key=lambda i: proof.cases[i].bound_usd)  # type: ignore[index]
+    case = proof.cases[at]
+    assert case.roundings and case.sums and proof.kind == "own"
+    assert router.verify(stated, plan).ok
+    assert router.solve(stated, solver="pulp:COIN_CMD").objective_usd == approx(plan.objective_usd, rel=1e-5)
+
+    def with_case(other: ProofCase) -> Plan:
+        cases = (*proof.cases[:at], other, *proof.cases[at + 1 :])  # type: ignore[index,union-attr]
+        return replace(plan, proof=replace(proof, cases=cases))
+
+    used = {name for part in case.parts for leaf in part.leaves or () for name in leaf.multipliers}
+    at_row = next(i for i in range(len(case.roundings)) if f"rounding({i})" in used)
+    row = case.roundings[at_row]
+    promise = max(row.weights, key=lambda each: abs(row.weights[each]))
+    changed = {**row.weights, promise: 1.05 * row.weights[promise]}
+    less = {each: weight for each, weight in row.weights.items() if each != promise}
+    others = [
+        (*case.roundings[:at_row], replace(row, weights=weights), *case.roundings[at_row + 1 :])
+        for weights in (changed, less)
+    ]
+    lies = [replace(case, roundings=roundings) for roundings in (*others, case.roundings[:-1], None)]
+    for i, lie in enumerate(lies):
+        assert not router.verify(stated, with_case(lie)).ok, i

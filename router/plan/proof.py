@@ -47,7 +47,7 @@ class ProofPart:
 class Rounding:
     """A row that whole counts make of promises: their sum by these weights, rounded."""
 
-    weights: Multipliers = stated("Of each promise in the sum")
+    weights: Multipliers = stated("Of each promise in the sum, of such rows before this one too")
     down: tuple[str, ...] = stated(
         "What is counted down from its upper limit; all else counts up from its lower one"
     )
@@ -61,6 +61,10 @@ class ProofCase:
     bound_usd: Number = stated("No plan within these ranges has a lower objective")
     parts: tuple[ProofPart, ...] = stated("As `proof.parts`, within these ranges")
     prices: Multipliers | None = stated("As `proof.prices`, within these ranges", default=None)
+    sums: Mapping[str, tuple[str, ...]] | None = stated(
+        "Counts added up, by a name of the sum: it is whole too, and leaves may narrow it; any sums are right",
+        default=None,
+    )
     roundings: tuple[Rounding, ...] | None = stated(
         "Rows that hold within these ranges, `rounding(0)` and so on among the multipliers; any weights are right",
         default=None,

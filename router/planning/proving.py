@@ -133,8 +133,10 @@ def with_proof(
         incumbent = better.saying(audit=audit)
         relaxation.limited(incumbent.decoded.objective_usd)
     value = incumbent.decoded.objective_usd
+    by_parts = stated_proof(relaxation, parts, value, prices)
     proof = None if cases is None else stated_proof(relaxation, (), value, None, cases)
-    proof = proof or stated_proof(relaxation, parts, value, prices)
+    if proof is None or (by_parts is not None and by_parts.bound_usd > proof.bound_usd):
+        proof = by_parts  # cases that time ran out for may prove less than all of it did before
     if proof is None:
         return incumbent, None
     proof = replace(proof, mixes=mixes, minutes=rows_of_use(minutes, proof))

@@ -2,7 +2,8 @@
 
     node    ranges of the whole columns that span pieces: contracts, counts of the whole horizon
     bound   of the relaxation with strong rows there; where that is not enough, of the pieces under its prices; where
-            all that spans is held at one value, under better prices, round by round
+            all that spans is held at one value, by a tree over all that is whole, with rows rounded and sums over the
+            pieces to branch on (see `solvers.rounding`), else under better prices, round by round
 
 Few decisions: branch; many: copies (see `solving`). With what spans held, pieces hang together by what is priced alone,
 and a first look at them under the relaxation's prices proves most of what there is to prove.
@@ -11,12 +12,14 @@ and a first look at them under the relaxation's prices proves most of what there
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from math import isinf
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from solvers.components import Solve
 from solvers.core.options import SolveOptions
@@ -28,6 +31,8 @@ from solvers.piecewise.copies import with_copies
 from solvers.piecewise.priced import PricedPieces
 from solvers.piecewise.rounds import GAIN, PriceRounds
 from solvers.proof.safe import refuting
+from solvers.proof.tree import ProofTree, WorkLimits, branch_and_bound
+from solvers.rounding import RoundedProgram, rounded_program, with_sums
 from solvers.strengthened import StrengthenedAnswer, strengthened
 
 type Ints = NDArray[np.int64]
@@ -35,8 +40,19 @@ type Ints = NDArray[np.int64]
 WHOLE = 1e-6
 SAME = 1e-7  # relative: a bound that has moved by less has not
 MOST_NODES = 400
-TOGETHER = (2, 4, 8)  # neighbouring pieces: what hangs them together is then kept in part, not priced
+LOOKING = WorkLimits(nodes=1_500)  # of a tree over all that is whole
 MOST_PRICED = 80  # nodes that pieces are looked at in
+
+
+class RoundedTree(Record):
+    """A program with sums, strong rows and roundings, and a tree of it.
+
+    strong   the program with sums behind its columns, and below its rows, and strong rows below these
+    """
+
+    strong: LinearProgram
+    rounded: RoundedProgram
+    proof: ProofTree
 
 
 class HeldLeaf(Record):
@@ -46,18 +62,23 @@ class HeldLeaf(Record):
     program        the program within these ranges, or within those of the node that bounds them
     answer         its relaxation with strong rows: the bound, where there are no pieces
     rounds         pieces, and prices that prove the bound; None: the relaxation is enough
+    tree           of all that is whole, with rows rounded and sums; None: there is none
     """
 
     lower: Floats
     upper: Floats
     program: LinearProgram
     answer: StrengthenedAnswer
-    rounds: PriceRounds | None
+    rounds: PriceRounds | None = None
+    tree: RoundedTree | None = None
 
     @property
     def bound(self) -> float:
         """No point in these ranges costs less."""
-        return self.answer.bound if self.rounds is None else max(self.answer.bound, self.rounds.bound)
+        bounds = [self.answer.bound]
+        bounds += [] if self.rounds is None else [self.rounds.bound]
+        bounds += [] if self.tree is None else [self.tree.proof.bound]
+        return max(bounds)
 
     @property
     def held(self) -> bool:
@@ -78,7 +99,8 @@ class HeldTree:
     """A tree over the whole columns that span pieces.
 
     usd    what a plan costs; bounds from `enough` on are near enough to it. Who searches for plans lowers both
-    near   see `BoxedRounds`; merging: whether some pieces are looked at together where each by itself proves too little
+    near   see `BoxedRounds`
+    sums   groups of whole columns that are alike in other pieces: with any, a tree over all that is whole is tried
     """
 
     def __init__(
@@ -101,7 +123,7 @@ class HeldTree:
         self.nodes = self.priced = 0
         self.usd = self.enough = np.inf
         self.near = GAIN
-        self.merging = True
+        self.sums: Sequence[Ints] = ()
 
     def leaves(
         self, usd: float, enough: float, held: Callable[[HeldLeaf], None] = lambda _: None
@@ -154,38 +176,50 @@ class HeldTree:
         return self._priced(HeldLeaf(values, values, program, self.answer, None))
 
     def _priced(self, leaf: HeldLeaf) -> HeldLeaf:
-        """With a look at the pieces; of one value, with better prices until there are none, and with some together."""
-        answer = leaf.answer
+        """With a look at the pieces; of one value, by a tree, or with better prices until there are none."""
+        answer, tree = leaf.answer, None
+        self.priced += 1
         if leaf.held:
             answer = strengthened(leaf.program, self.options) or answer
-        self.priced += 1
-        best = self._rounds(leaf, answer, self.part, None)
-        for together in TOGETHER if leaf.held and self.merging else ():
-            if best.bound >= self.enough or self.options.late:
-                break
-            wider = self._rounds(leaf, answer, np.where(self.part < 0, -1, self.part // together), best)
-            best = wider if wider.bound > best.bound else best
-        return HeldLeaf(leaf.lower, leaf.upper, leaf.program, answer, best)
+            tree = self._tree(leaf.program, answer) if len(self.sums) else None
+        found = HeldLeaf(leaf.lower, leaf.upper, leaf.program, answer, None, tree)
+        if tree is not None and (found.bound >= self.enough or self.options.late):
+            return found
+        return replace(found, rounds=self._rounds(leaf, answer))
 
-    def _rounds(
-        self, leaf: HeldLeaf, answer: StrengthenedAnswer, part: Ints, before: PriceRounds | None
-    ) -> PriceRounds:
-        """Of pieces of their own or of some together, from prices that are known."""
-        pieces = PricedPieces(with_copies(leaf.program, part, answer))
-        prices = pieces.copies.prices[pieces.reaching]
-        if before is not None:
-            row, known = pieces.copies.row[pieces.reaching], before.pieces.copies.row[before.pieces.reaching]
-            by_row = np.zeros(leaf.program.n_rows)
-            by_row[known[known >= 0]] = before.prices[known >= 0]
-            prices = np.where(row >= 0, by_row[np.maximum(row, 0)], prices)
+    def _rounds(self, leaf: HeldLeaf, answer: StrengthenedAnswer) -> PriceRounds:
+        """Of the pieces; of one value until better prices are of no more use."""
+        pieces = PricedPieces(with_copies(leaf.program, self.part, answer))
         kind = BoxedRounds if leaf.held else PriceRounds
-        rounds = kind(pieces, prices, self.solve, self.options)
+        rounds = kind(pieces, pieces.copies.prices[pieces.reaching], self.solve, self.options)
         if isinstance(rounds, BoxedRounds):
             rounds.near = self.near
         rounds.round(self.usd)
         while leaf.held and not rounds.ended and rounds.bound < self.enough:
             rounds.round(self.usd)
         return rounds
+
+    def _tree(self, program: LinearProgram, answer: StrengthenedAnswer) -> RoundedTree | None:
+        """Of all that is whole; None where its relaxation has no optimum."""
+        from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
+
+        rows = answer.added
+        wider = replace(rows, matrix=_wider(rows.matrix, len(self.sums)))
+        strong = wider.added_to(with_sums(program, self.sums))
+        rounded = rounded_program(strong, self.enough, self.options)
+        if rounded is None:
+            return None
+        work = replace(LOOKING, late=lambda: self.options.late)
+        gap = max(1.0 - self.enough / self.usd, 0.0) if self.usd > 0 else 0.0
+        proof = branch_and_bound(
+            rounded.program,
+            HighsRelaxation,
+            known=rounded.multipliers,
+            within=(gap, 0.0),
+            work=work,
+            objective=self.usd,
+        )
+        return RoundedTree(strong, rounded, proof)
 
     def _refuted(self, node: _Node, ray: Floats) -> HeldLeaf | None:
         """A node without a point: multipliers that prove more than is asked for; None where the ray proves nothing."""
@@ -228,6 +262,13 @@ def within(program: LinearProgram, columns: Ints, lower: Floats, upper: Floats) 
     return replace(program, col_lower=low, col_upper=high)
 
 
+def _wider(matrix: Any, columns: int) -> Any:
+    """With so many empty columns behind."""
+    return sparse.csr_array(
+        (matrix.data, matrix.indices, matrix.indptr), shape=(matrix.shape[0], matrix.shape[1] + columns)
+    )
+
+
 def _in_part(leaf: HeldLeaf, lower: Floats, upper: Floats) -> HeldLeaf:
     """What bounds a node, for a part of it: its pieces, and their trees, are those of the node."""
-    return HeldLeaf(lower, upper, leaf.program, leaf.answer, leaf.rounds)
+    return replace(leaf, lower=lower, upper=upper)

@@ -54,7 +54,7 @@ def solve_holding(
         return None
     search = _HoldingSearch(program, part, HeldTree(program, part, answer, solve, options), solve, options)
     search.watch = watch
-    search.tree.near, search.tree.merging = ROUGH, False
+    search.tree.near = ROUGH
     if start is not None:
         search.begin(start)
     search.first()

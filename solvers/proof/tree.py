@@ -134,6 +134,7 @@ def branch_and_bound(
     within: tuple[float, float] = (1e-7, 0.0),
     enough: float = 0.0,
     work: WorkLimits | None = None,
+    objective: float = inf,
 ) -> ProofTree:
     """Prove a bound near the cost of the best point, and better the point where the tree meets a better one.
 
@@ -141,10 +142,12 @@ def branch_and_bound(
     known    (m,) multipliers that prove something already: what is left open has at least their bound
     within   how near: relative, and absolute on top: where a part costs nothing, a relative gap leaves no room
     enough   relative: a bound so near the best point is worth `LAST_NODES` more, and no search
+    objective   what a point costs that is known elsewhere, if it is cheaper
     """
     work = work or WorkLimits()
     relaxation = open_relaxation(program, work.iterations(program))
     search = _TreeSearch(program, relaxation, start, (*within, enough), work)
+    search.objective = min(search.objective, objective)
     return search.run(np.zeros(program.n_rows) if known is None else known)
 
 

@@ -1,12 +1,13 @@
 """A bound by cases of what spans the horizon: few counts and contracts, on which a tree branches.
 
-Each case is bounded by the verifier's relaxation with cuts, or by hours at a price (`piecewise`) with what spans them
-held: then hours hang together by waiting work and promises across them alone.
+Each case is bounded by the verifier's relaxation with cuts, by a tree over all counts with promises rounded and sums
+of hours to branch on, or by hours at a price (`piecewise`): with what spans them held, hours hang together by waiting
+work and promises across them alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from problems.core.steps import steps_of
 from router.plan.proof import ProofCase
 from router.planning.proofs.cutting import strengthened_parts
 from router.planning.proofs.piecewise import columns_by_name, pieces_by_name, proven_by_pieces
+from router.planning.proofs.rounding import by_rounding, sums_over_time
 from router.planning.proofs.scaled import ScaledRelaxation
 from router.planning.structure import few_spanning
 from router.planning.two_steps import run
@@ -44,8 +46,10 @@ def cases_of(
         return None
     part = _periods(model, encoded, step)
     tree = HeldTree(model.program, part, answer, lambda piece, left: run(piece, "highs", left), options)
+    sums = sums_over_time(model, part)
+    tree.sums = tuple(sums.values())
     leaves = tree.leaves(usd, enough_usd)
-    return tuple(_case(model, tree.spans, leaf, lambda: options.finishing.late) for leaf in leaves)
+    return tuple(_case(model, tree.spans, leaf, lambda: options.finishing.late, sums) for leaf in leaves)
 
 
 def _periods(model: ScaledRelaxation, encoded: Encoded, step: Ints) -> Ints:
@@ -66,7 +70,9 @@ def _periods(model: ScaledRelaxation, encoded: Encoded, step: Ints) -> Ints:
     return part
 
 
-def _case(model: ScaledRelaxation, spans: Ints, leaf: HeldLeaf, late: Callable[[], bool]) -> ProofCase:
+def _case(
+    model: ScaledRelaxation, spans: Ints, leaf: HeldLeaf, late: Callable[[], bool], sums: Mapping[str, Ints]
+) -> ProofCase:
     inside = replace(model, program=leaf.program)
     ranges = {}
     whole = model.program
@@ -74,6 +80,10 @@ def _case(model: ScaledRelaxation, spans: Ints, leaf: HeldLeaf, late: Callable[[
         narrowed = (low > np.ceil(whole.col_lower[j]), high < np.floor(whole.col_upper[j]))
         if any(narrowed):
             ranges[model.names[j]] = (low if narrowed[0] else None, high if narrowed[1] else None)
+    if leaf.tree is not None and leaf.tree.proof.bound >= leaf.bound:
+        case = by_rounding(inside, ranges, leaf.tree, leaf.answer, sums)
+        if case is not None:
+            return case
     if leaf.rounds is None or leaf.answer.bound >= leaf.rounds.bound:
         return ProofCase(ranges, 0.0, strengthened_parts(inside, leaf.answer))
     parts, prices = proven_by_pieces(inside, leaf.rounds.pieces, leaf.rounds.prices, late)

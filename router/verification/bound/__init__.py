@@ -5,6 +5,7 @@
     shares, answers, spilling, losses    what the problem file says of each
     futures      several futures that share what is decided before them
     cuts         what whole counts make of a promise, where a proof names it
+    roundings    what they make of a sum of promises, where a proof gives its weights
     duality      what multipliers and prices prove, and whether leaves leave no plan out
     proof        the proof in a plan, part by part and case by case
 

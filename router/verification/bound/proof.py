@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from itertools import chain
 
-from router.plan.proof import Proof, ProofCase, ProofPart, ProvenLeaf, Rounding, parts_json
+from router.plan.proof import Proof, ProofCase, ProofPart, ProvenLeaf, parts_json
 from router.plan.values import Interval
 from router.verification.base.audit import Audit
 from router.verification.base.costs import NO_SUMS
@@ -16,7 +15,7 @@ from router.verification.bound import relaxation_of
 from router.verification.bound.cuts import cut_of
 from router.verification.bound.duality import UNIT, Usd, WholeBound, covered, least, priced, proven
 from router.verification.bound.relaxation import ROOM, RelaxedProblem
-from router.verification.bound.roundings import rounding_name, rounding_of
+from router.verification.bound.roundings import rounding_name, rounding_of, with_sums
 
 RELATIVE = 1e-9
 """How far a stated bound may lie above what is worked out here, as a part of the objective."""
@@ -74,7 +73,7 @@ def proven_cases(model: RelaxedProblem, cases: tuple[ProofCase, ...]) -> list[tu
     whole = WholeBound(model) if any(map(_in_one, cases)) else None
     found = []
     for case, own in zip(cases, ranges, strict=True):
-        local = _with_roundings(model.within(own), case.roundings)
+        local = _of_case(model.within(own), case)
         if whole is not None and _in_one(case):
             found.append(_proven_in_one(whole, local, case, own))
         else:
@@ -83,8 +82,9 @@ def proven_cases(model: RelaxedProblem, cases: tuple[ProofCase, ...]) -> list[tu
 
 
 def _in_one(case: ProofCase) -> bool:
-    """Whether a case is one part with multipliers alone."""
-    return not case.prices and len(case.parts) == 1 and case.parts[0].leaves is None and not case.parts[0].usd
+    """Whether a case is one part with multipliers alone, of what the problem decides."""
+    alone = len(case.parts) == 1 and case.parts[0].leaves is None and not case.parts[0].usd
+    return alone and not case.prices and not case.sums
 
 
 def _proven_in_one(
@@ -105,19 +105,21 @@ def _proven_in_one(
     return [bound], total - 2.0**-50 * math.fsum(map(abs, sums))
 
 
-def _with_roundings(model: RelaxedProblem, roundings: tuple[Rounding, ...] | None) -> RelaxedProblem:
-    """With rows that hold within these limits alone."""
-    if not roundings:
+def _of_case(model: RelaxedProblem, case: ProofCase) -> RelaxedProblem:
+    """With sums and rows that hold within these limits alone; rows may be made of rows before them."""
+    if not case.sums and not case.roundings:
         return model
-    rows = {}
-    for i, stated in enumerate(roundings):
+    made = with_sums(model, case.sums or {})
+    if made is None:
+        raise Unproven("a sum is not one of whole counts, or is called as something else is")
+    for i, stated in enumerate(case.roundings or ()):
         for promise in stated.weights:
-            _known(model, promise)
-        row = rounding_of(model, stated)
-        if row is None:
+            _known(made, promise)
+        row = rounding_of(made, stated)
+        if row is None or rounding_name(i) in made.constraints:
             raise Unproven(f"{rounding_name(i)} is not a row that its promises make")
-        rows[rounding_name(i)] = row
-    return replace(model, constraints={**model.constraints, **rows})
+        made.constraints[rounding_name(i)] = row
+    return made
 
 
 def _rest(

@@ -7,15 +7,19 @@
 Mixed-integer rounding (Nemhauser and Wolsey 1990); of a row of the simplex tableau it is Gomory's cut of 1960. It holds
 within the limits of variables that it was counted from. Each sum is taken to be off by `ROUNDING` of the sizes in it,
 which is more than all rounding in it, to the side that makes the row say less.
+
+A sum of counts is a count: it is whole too.
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from router.plan.proof import Rounding
-from router.verification.bound.relaxation import Constraint, RelaxedProblem
+from router.verification.bound.relaxation import Constraint, RelaxedProblem, Variable
 
 ROUNDING = 1e-11
 LEAST = 1e-3
@@ -25,6 +29,25 @@ LEAST = 1e-3
 def rounding_name(number: int) -> str:
     """`rounding(0)`: what multipliers call it."""
     return f"rounding({number})"
+
+
+def with_sums(model: RelaxedProblem, sums: Mapping[str, Sequence[str]]) -> RelaxedProblem | None:
+    """The problem with sums of counts as counts of their own; None where one is none, or has another's name.
+
+    What is added to it later is not in `model`.
+    """
+    made = replace(model, variables=dict(model.variables), constraints=dict(model.constraints))
+    for name, counts in sums.items():
+        of = [model.variables.get(each) for each in counts]
+        whole = [each for each in of if each is not None and each.whole]
+        if not counts or len(set(counts)) < len(counts) or len(whole) < len(counts):
+            return None
+        if name in made.variables or name in made.constraints:
+            return None
+        lower = float(sum(math.ceil(each.lower) for each in whole))
+        made.variables[name] = Variable(lower, math.fsum(each.upper for each in whole), True, 0.0)
+        made.constraints[name] = Constraint([*((each, 1.0) for each in counts), (name, -1.0)], 0.0, 0.0)
+    return made
 
 
 def rounding_of(model: RelaxedProblem, stated: Rounding) -> Constraint | None:

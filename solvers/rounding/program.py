@@ -1,0 +1,185 @@
+"""A program with the roundings that its relaxation breaks, and with sums of its whole columns to branch on.
+
+Rows are added up as the simplex tableau does: where a whole column is not whole at the optimum of the relaxation, its
+row of the basis' inverse gives the weights (Gomory 1960). A few rounds of that lift the relaxation of hours that hang
+together by work that waits by a fifth, what spans them being held. What it leaves is a choice of hours that cost the
+same: a split of one hour's count moves it to the next, a split of the day's sum does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import isinf
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from solvers.core.options import SolveOptions
+from solvers.core.program import Floats, LinearProgram
+from solvers.core.record import Record
+from solvers.rounding.rows import RoundedRow, RowSums
+
+type Ints = NDArray[np.int64]
+
+WHOLE = 1e-6
+ROUNDS = 12
+AT_ONCE = 60  # roundings added in a round, at most
+AWAY = 5e-3  # a column so near to a whole number makes no row
+PARALLEL = 0.5  # cosine of two roundings of a round, at most
+USED = 1e-9  # a multiplier
+ENOUGH = 1e-3
+"""A round that closes less than this part of what is missing is the last."""
+
+
+class RoundedProgram(Record):
+    """A program with roundings below its rows.
+
+    program   rows: those it was made of, then those of `kept`
+    made      roundings in the order in which they were made; of their rows those from the number of rows on are
+              roundings before them
+    kept      (k,) those that bind in the end
+    bound     of the relaxation
+    multipliers (m + k,)
+    """
+
+    program: LinearProgram
+    made: tuple[RoundedRow, ...]
+    kept: Ints
+    bound: float
+    multipliers: Floats
+
+
+def with_sums(program: LinearProgram, groups: Sequence[Ints]) -> LinearProgram:
+    """Behind the columns a whole one for each group of whole columns, their sum; below the rows one that says so."""
+    k, n = len(groups), program.n_columns
+    row = np.repeat(np.arange(k), [len(group) for group in groups])
+    column = np.concatenate([np.empty(0, dtype=np.int64), *groups])
+    sums = sparse.csr_array((np.ones(len(row)), (row, column)), shape=(k, n))
+    own: Any = sparse.hstack([sums, -sparse.eye_array(k)], format="csr")
+    wider: Any = sparse.hstack([program.matrix, sparse.csr_array((program.n_rows, k))], format="csr")
+    none = np.zeros(k)
+    return replace(
+        program,
+        cost=np.concatenate([program.cost, none]),
+        matrix=sparse.vstack([wider, own], format="csr"),
+        row_lower=np.concatenate([program.row_lower, none]),
+        row_upper=np.concatenate([program.row_upper, none]),
+        col_lower=np.concatenate([program.col_lower, sums @ np.ceil(program.col_lower * program.integer)]),
+        col_upper=np.concatenate([program.col_upper, [program.col_upper[group].sum() for group in groups]]),
+        integer=np.concatenate([program.integer, np.ones(k, dtype=np.bool_)]),
+        row_names=None,
+        column_names=None,
+        blocks=None,
+    )
+
+
+def rounded_program(program: LinearProgram, enough: float, options: SolveOptions) -> RoundedProgram | None:
+    """None where the relaxation has no optimum; `enough`: a bound so high needs no more roundings."""
+    return _Rounds(program, options).run(enough)
+
+
+class _Rounds:
+    def __init__(self, program: LinearProgram, options: SolveOptions) -> None:
+        from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
+
+        self.program, self.options = program, options
+        left = options.finishing.left_s
+        self.relaxation = HighsRelaxation(program, time_limit_s=None if isinf(left) else left)
+        self.made: list[RoundedRow] = []
+        self.live = np.empty(0, dtype=np.int64)  # numbers of roundings that are in the relaxation
+        whole = program.integer
+        self.bounds = (
+            np.where(whole, np.ceil(program.col_lower - WHOLE), program.col_lower),
+            np.where(whole, np.floor(program.col_upper + WHOLE), program.col_upper),
+        )
+        columns = self.relaxation.columns
+        self.whole = self.bounds[0][columns], self.bounds[1][columns]
+
+    def run(self, enough: float) -> RoundedProgram | None:
+        solved = self.relaxation.solve(*self.whole)
+        if solved.point is None or solved.multipliers is None:
+            return None
+        point, multipliers = solved.point, solved.multipliers
+        bound = self.program.objective(point)
+        for _ in range(ROUNDS):
+            if bound >= enough or self.options.late:
+                break
+            found = self._chosen(self._roundings(point))
+            if not found:
+                break
+            self._add(found)
+            solved = self.relaxation.solve(*self.whole)
+            if solved.multipliers is not None and solved.point is not None:
+                self._drop(np.abs(solved.multipliers[self.program.n_rows :]) > USED)
+                solved = self.relaxation.solve(*self.whole)  # a basis to look at
+            if solved.point is None or solved.multipliers is None:
+                return None
+            point, multipliers = solved.point, solved.multipliers
+            before, bound = bound, self.program.objective(point)
+            if bound - before < ENOUGH * (enough - before):
+                break
+        return RoundedProgram(self._program(), tuple(self.made), self.live, bound, multipliers)
+
+    def _program(self) -> LinearProgram:
+        """The program with the roundings that are in the relaxation."""
+        program, k = self.program, len(self.live)
+        return replace(
+            program,
+            matrix=sparse.vstack([program.matrix, self._matrix(self.live.tolist())], format="csr"),
+            row_lower=np.concatenate([program.row_lower, np.full(k, -np.inf)]),
+            row_upper=np.concatenate([program.row_upper, [self.made[i].upper for i in self.live]]),
+            row_names=None,
+            blocks=None,
+        )
+
+    def _matrix(self, numbers: Sequence[int]) -> Any:
+        rows = [self.made[i] for i in numbers]
+        row = np.repeat(np.arange(len(rows)), [len(each.columns) for each in rows])
+        column = np.concatenate([np.empty(0, dtype=np.int64), *(each.columns for each in rows)])
+        value = np.concatenate([np.empty(0), *(each.values for each in rows)])
+        return sparse.csr_array((value, (row, column)), shape=(len(rows), self.program.n_columns))
+
+    def _roundings(self, point: Floats) -> list[RoundedRow]:
+        """Of the rows of the tableau whose column is not whole."""
+        program = self._program()
+        limits = program.row_lower, program.row_upper
+        sums = RowSums(program.matrix, limits, program.integer, self.bounds)
+        number = np.concatenate([np.arange(self.program.n_rows), self.program.n_rows + self.live])
+        found = []
+        tableau = self.relaxation.tableau(AWAY)
+        for k in range(tableau.shape[0]):
+            at = slice(tableau.indptr[k], tableau.indptr[k + 1])
+            rows, weights = tableau.indices[at].astype(np.int64), tableau.data[at]
+            for sign in (1.0, -1.0):
+                row = sums.rounded(rows, sign * weights, point)
+                if row is not None:
+                    found.append(replace(row, rows=number[row.rows]))
+        return found
+
+    def _chosen(self, found: list[RoundedRow]) -> list[RoundedRow]:
+        """Those that the point lies farthest beyond, of which no two are much alike."""
+        chosen: list[RoundedRow] = []
+        units: list[Floats] = []
+        for row in sorted(found, key=lambda each: -each.beyond):
+            unit = np.zeros(self.program.n_columns)
+            unit[row.columns] = row.values / np.linalg.norm(row.values)
+            if all(unit[row.columns] @ other[row.columns] <= PARALLEL for other in units):
+                chosen.append(row)
+                units.append(unit)
+            if len(chosen) == AT_ONCE:
+                break
+        return chosen
+
+    def _add(self, found: list[RoundedRow]) -> None:
+        numbers = list(range(len(self.made), len(self.made) + len(found)))
+        self.made += found
+        self.relaxation.add_rows(self._matrix(numbers), np.array([each.upper for each in found]))
+        self.live = np.concatenate([self.live, np.array(numbers, dtype=np.int64)])
+
+    def _drop(self, used: NDArray[np.bool_]) -> None:
+        """Roundings that do not bind."""
+        self.relaxation.drop_rows(self.program.n_rows + np.flatnonzero(~used))
+        self.live = self.live[used]

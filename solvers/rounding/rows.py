@@ -1,0 +1,187 @@
+"""A sum of rows rounded: what whole columns make of it.
+
+    row i      Σ_j a_ij x_j + s_i = limit_i      s_i ≥ 0 (0 where both limits are one)
+    sum        Σ_j g_j y_j + Σ_i w_i s_i = b     y_j = x_j − lower_j or upper_j − x_j, whichever is nearer to a point
+    rounding   Σ_whole F(g_j) y_j + Σ_others min(g_j, 0) / (1 − f) y_j + Σ_i min(w_i, 0) / (1 − f) s_i ≤ ⌊b⌋
+
+    f = b − ⌊b⌋, F(g) = ⌊g⌋ + max(g − ⌊g⌋ − f, 0) / (1 − f)
+
+(Nemhauser and Wolsey 1990.) The sum is tried at several scales and with whole columns counted from their other end, as
+Marchand and Wolsey do (2001, Aggregation and mixed integer rounding to solve MIPs, Oper. Res. 49). The limit of a row
+is the one that the sign of its weight asks for, the other where that is not there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solvers.core.program import Floats
+from solvers.core.record import Record
+
+type Ints = NDArray[np.int64]
+type Bools = NDArray[np.bool_]
+
+WHOLE = 1e-6
+NEAREST = 0.01
+"""A limit that is so near to a whole number is not rounded: 1 / (1 − f) makes much of little."""
+
+VIOLATED = 1e-4
+"""By how much a point must lie beyond a rounding: distance, in units of columns."""
+
+DYNAMISM = 1e6  # of the coefficients, at most
+SMALL = 1e-7  # of the largest: what is smaller is left out, at its bound
+SCALES = 8  # tried of each sum, beside 1
+TURNED = 20  # whole columns that are counted from their other end, at most
+
+
+class RoundedRow(Record):
+    """Σ values · columns ≤ upper, made of a sum of rows.
+
+    rows, weights    (r,) of the sum
+    top              columns that are counted down from their upper bound
+    columns, values  (c,)
+    beyond           distance of the point that it was made for
+    """
+
+    rows: Ints
+    weights: Floats
+    top: Ints
+    columns: Ints
+    values: Floats
+    upper: float
+    beyond: float
+
+
+class RowSums:
+    """Sums of some rows at a point, to be rounded.
+
+    matrix (m, n), lower, upper (m,)      the rows
+    integer, col_lower, col_upper (n,)    the columns: whole bounds where they are whole
+    """
+
+    def __init__(
+        self, matrix: Any, limits: tuple[Floats, Floats], integer: Bools, bounds: tuple[Floats, Floats]
+    ) -> None:
+        self.matrix, (self.lower, self.upper) = matrix, limits
+        self.integer, (self.col_lower, self.col_upper) = integer, bounds
+
+    def rounded(self, rows: Ints, weights: Floats, point: Floats) -> RoundedRow | None:
+        """The rounding that a point lies farthest beyond; None: it lies beyond none."""
+        total = self.matrix[rows].T @ weights
+        columns = np.flatnonzero(total)
+        columns = columns[self.col_lower[columns] < self.col_upper[columns]]
+        if not len(columns):
+            return None
+        return _SumOfRows(self, rows, weights, total, columns, point).best()
+
+
+class _SumOfRows:
+    def __init__(
+        self, rows: RowSums, at: Ints, weights: Floats, total: Floats, columns: Ints, point: Floats
+    ) -> None:
+        self.of, self.at, self.weights, self.columns, self.point = rows, at, weights, columns, point
+        lower, upper = rows.lower[at], rows.upper[at]
+        self.above = np.where(weights > 0, np.isfinite(upper), np.isneginf(lower))
+        self.limit = np.where(self.above, upper, lower)
+        slack = np.where(self.above, 1.0, -1.0) * weights
+        kept = np.flatnonzero((lower != upper) & (slack < 0.0))
+        self.kept, self.slack = kept, slack[kept]
+        missed = np.abs(self.limit[kept] - rows.matrix[at[kept]] @ point)
+        start, end, x = rows.col_lower[columns], rows.col_upper[columns], point[columns]
+        self.top = end - x < x - start
+        self.start, self.end = start, end
+        fixed = np.flatnonzero((total != 0.0) & (rows.col_lower == rows.col_upper))
+        shift = total[columns] @ np.where(self.top, end, start) + total[fixed] @ rows.col_lower[fixed]
+        self.b = float(weights @ self.limit - shift)
+        self.whole = np.flatnonzero(rows.integer[columns])
+        self.rest = np.flatnonzero(~rows.integer[columns])
+        g = np.where(self.top, -1.0, 1.0) * total[columns]
+        y = np.where(self.top, end - x, x - start)
+        self.g, self.y, self.width = g[self.whole], y[self.whole], (end - start)[self.whole]
+        self.others = np.minimum(g[self.rest], 0.0)
+        self.given = float(self.others @ y[self.rest] + self.slack @ missed)
+        self.size = float(self.others @ self.others)
+        self.inside = (self.y > WHOLE) & (self.y < self.width - WHOLE)
+
+    def best(self) -> RoundedRow | None:
+        scales = np.unique(np.round(np.abs(self.g[self.inside]), 10))
+        scales = scales[scales > 1e-6 * max(1.0, float(np.abs(self.g).max(initial=0.0)))]
+        if len(scales) > SCALES:
+            scales = scales[np.linspace(0, len(scales) - 1, SCALES).astype(int)]
+        tried = [(self._beyond(scale, self.g, self.y, self.b), scale) for scale in (1.0, *scales.tolist())]
+        beyond, scale = max(tried)
+        finer = [(self._beyond(scale / k, self.g, self.y, self.b), scale / k) for k in (2.0, 4.0, 8.0)]
+        beyond, scale = max([(beyond, scale), *finer])
+        if beyond == -np.inf:
+            return None
+        beyond = self._turned(scale, beyond)
+        return None if beyond < VIOLATED else self._row(scale)
+
+    def _beyond(self, scale: float, g: Floats, y: Floats, b: float) -> float:
+        """How far the point lies beyond the rounding at a scale; −inf: it is none."""
+        part = b / scale - np.floor(b / scale)
+        if not NEAREST <= part <= 1.0 - NEAREST:
+            return -np.inf
+        value = _rounded(g / scale, part)
+        missed = float(value @ y) + self.given / scale / (1.0 - part) - np.floor(b / scale)
+        size = float(value @ value) + self.size / (scale * (1.0 - part)) ** 2
+        return missed / float(np.sqrt(size)) if size > 0.0 else -np.inf
+
+    def _turned(self, scale: float, beyond: float) -> float:
+        """With whole columns that are between their ends counted from the other one, where that is better."""
+        order = np.argsort(np.abs(self.y - self.width / 2.0), kind="stable")[:TURNED]
+        for k in order[self.inside[order] & np.isfinite(self.width[order])].tolist():
+            g, y = self.g.copy(), self.y.copy()
+            g[k], y[k] = -g[k], self.width[k] - y[k]
+            b = self.b - self.g[k] * self.width[k]
+            found = self._beyond(scale, g, y, b)
+            if found > beyond + 1e-9:
+                beyond, self.g, self.y, self.b = found, g, y, b
+                self.top[self.whole[k]] ^= True
+        return beyond
+
+    def _row(self, scale: float) -> RoundedRow | None:
+        """The rounding as a row, with the rows' slacks written out."""
+        of, b = self.of, self.b / scale
+        down = float(np.floor(b))
+        part = b - down
+        sign, end = np.where(self.top, -1.0, 1.0), np.where(self.top, self.end, self.start)
+        value = np.zeros(len(self.columns))
+        value[self.whole] = _rounded(self.g / scale, part)
+        value[self.rest] = self.others / scale / (1.0 - part)
+        every = np.zeros(len(of.integer))
+        every[self.columns] = sign * value
+        upper = down + float((sign * value) @ end)
+        slack = self.slack / scale / (1.0 - part) * np.where(self.above[self.kept], 1.0, -1.0)
+        every -= of.matrix[self.at[self.kept]].T @ slack
+        upper -= float(slack @ self.limit[self.kept])
+        used = np.flatnonzero(every)
+        fixed = used[of.col_lower[used] == of.col_upper[used]]
+        upper -= float(every[fixed] @ of.col_lower[fixed])
+        every[fixed] = 0.0
+        largest = float(np.abs(every).max(initial=0.0))
+        small = np.flatnonzero((every != 0.0) & (np.abs(every) < SMALL * largest))
+        upper -= float(
+            np.minimum(every[small] * of.col_lower[small], every[small] * of.col_upper[small]).sum()
+        )
+        every[small] = 0.0
+        columns = np.flatnonzero(every)
+        values = every[columns]
+        if not len(columns) or not np.isfinite(upper):
+            return None
+        beyond = float(values @ self.point[columns] - upper) / float(np.linalg.norm(values))
+        if beyond < VIOLATED or largest > DYNAMISM * np.abs(values).min():
+            return None
+        return RoundedRow(
+            self.at, self.weights / scale, self.columns[self.top], columns, values, upper, beyond
+        )
+
+
+def _rounded(g: Floats, part: float) -> Floats:
+    """(k,) F(g)."""
+    down = np.floor(g)
+    value: Floats = down + np.maximum(g - down - part, 0.0) / (1.0 - part)
+    return value
