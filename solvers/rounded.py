@@ -105,6 +105,14 @@ def solve_rounded(
     return Solution(stop=stop, point=best, objective=usd, bound=min(bound, usd), stats=stats, basis=basis)
 
 
+def whole_point(
+    program: LinearProgram, relaxation: HighsRelaxation, options: SolveOptions, answer: RelaxedAnswer
+) -> Floats | None:
+    """A whole point near an answer of the relaxation, rounded in a few parts; None where none is met."""
+    found = _Diving(program, relaxation, options, FIRST, answer).whole_point()
+    return None if found is None else found[0]
+
+
 def _by_pieces(
     program: LinearProgram,
     relaxation: HighsRelaxation,

@@ -19,6 +19,7 @@ from solvers import LinearProgram, Solution, SolveOptions, Stop
 from solvers.components import parts, solve_parts
 from solvers.piecewise.holding import solve_holding
 from solvers.piecewise.solving import solve_pieces
+from solvers.summed import solve_summed
 from solvers.windows import COLUMNS, solve_windows
 
 SMALL = 3_000  # columns: below, the solver alone is as fast on a part
@@ -28,6 +29,7 @@ FEWEST_PIECES = 50  # with whole columns
 LARGEST_PIECE, MOST_WHOLE = 1_500, 60  # columns: beyond, a tree of our own is not the means
 ALONE = 0.2  # of the time that is left: so long a program of few spanning columns is tried whole
 FEW_SPANNING = 60  # whole columns that span periods: so few are branched on, with periods for pieces
+FEW_COUNTS, MANY_FLOWS = 100, 10_000  # whole columns and columns of one period: counts are summed
 MOST_PERIODS, LARGEST_PERIOD = 50, 2_500  # columns of a period
 
 Run = Callable[[LinearProgram, SolveOptions], Solution]
@@ -68,30 +70,37 @@ def solve_structured(
     if pool is not None:
         begun = None if before is None else Before(pool.together(before.point), before.changed)
         return by_arrivals(
-            pool, _by_parts(pool.program, steps_without_arrivals(pool, step), run, options, begun)
+            pool,
+            _by_parts(pool.program, steps_without_arrivals(pool, step), run, options, begun, by_pieces),
         )
-    return _by_parts(program, step, run, options, before)
+    return _by_parts(program, step, run, options, before, by_pieces)
 
 
 def _by_parts(
-    program: LinearProgram, step: np.ndarray, run: Run, options: SolveOptions, before: Before | None
+    program: LinearProgram,
+    step: np.ndarray,
+    run: Run,
+    options: SolveOptions,
+    before: Before | None,
+    by_pieces: bool,
 ) -> Solution:
     """What falls apart in its parts, long ones by windows."""
     small, groups = program.n_columns <= SMALL, parts(program)
     if small and (len(groups) <= 1 or before is not None):
         return run(program, options)
     if len(groups) == 1 and len(groups[0]) == program.n_columns:
-        return _one(program, step, run, options, before)
+        return _one(program, step, run, options, before, by_pieces)
 
     def solve_part(part: LinearProgram, columns: np.ndarray, share: SolveOptions) -> Solution:
         if small:
             return run(part, share)
         if before is None:
-            return _one(part, step[columns], run, share, None)
+            return _one(part, step[columns], run, share, None, by_pieces)
         point, changed = before.point[columns], before.changed & set(step[columns].tolist())
         if not changed:
             return Solution(Stop.OPTIMAL, point=point, objective=part.objective(point), bound=-np.inf)
-        return _one(part, step[columns], run, share, replace(before, point=point, changed=changed))
+        begun = replace(before, point=point, changed=changed)
+        return _one(part, step[columns], run, share, begun, by_pieces)
 
     return solve_parts(program, groups, solve_part, options, alike=before is None)
 
@@ -138,10 +147,27 @@ def few_spanning(program: LinearProgram, step: np.ndarray) -> bool:
     return bool(2 <= periods <= MOST_PERIODS and spanning <= FEW_SPANNING and small)
 
 
+def few_counts(program: LinearProgram, step: np.ndarray) -> bool:
+    """Whether a program of one period has few whole columns beside very many others."""
+    few = 1 < int(program.integer.sum()) <= FEW_COUNTS
+    return few and program.n_columns > MANY_FLOWS and bool(step.max(initial=0) < 1)
+
+
 def _one(
-    program: LinearProgram, step: np.ndarray, run: Run, options: SolveOptions, before: Before | None
+    program: LinearProgram,
+    step: np.ndarray,
+    run: Run,
+    options: SolveOptions,
+    before: Before | None,
+    by_pieces: bool,
 ) -> Solution:
-    """A program in one piece: whole, what spans its periods first, or by windows where it has many integers."""
+    """A program in one piece: whole, what spans its periods first, by windows where it has many integers, or with sums
+    of its counts where few of these stand beside very many flows.
+    """
+    if before is None and by_pieces and few_counts(program, step):
+        summed = solve_summed(program, run, options)
+        if summed is not None:
+            return summed
     if before is None and few_spanning(program, step):
         return _spanning_first(program, step, run, options)
     few = int(program.integer.sum()) <= MANY_INTEGERS and not (before is not None and before.narrow)
