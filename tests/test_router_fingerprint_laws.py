@@ -20,7 +20,7 @@ from strategies import random_problem
 
 from router.loading import fingerprint
 from router.loading.catalogue import load
-from router.loading.fingerprint import matches, problem_sha256, problem_sha256_v1
+from router.loading.fingerprint import hashed_beside, matches, problem_sha256, problem_sha256_v1
 from router.loading.shipped import listed
 from router.schema import Problem, rules
 
@@ -185,6 +185,20 @@ def test_an_offer_without_a_provider_is_its_own():
     assert sha(data) == first
     data["offers"][0]["provider"] = "gpu"  # type: ignore[index]
     assert sha(data) != first
+
+
+def test_a_hash_begun_beside_is_the_same_one(tmp_path: Path):
+    """Of the problem that it was begun of, and of another that is asked for meanwhile."""
+    path = tmp_path / "problem.json"
+    path.write_text(json.dumps(MINIMAL))
+    expected = problem_sha256(load(path))
+    problem = load(path)
+    hashed_beside(problem)
+    assert problem_sha256(problem) == expected
+    other = problem.model_copy(update={"name": "other"})
+    hashed_beside(problem)
+    assert problem_sha256(other) == problem_sha256(problem.model_copy(update={"name": "other"}))
+    assert problem_sha256(problem) == expected
 
 
 def test_burstiness_written_beside_a_trace_counts_at_its_default_too(tmp_path: Path):

@@ -15,9 +15,11 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import threading
 import weakref
 import zoneinfo
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path as FilePath
 from typing import TypedDict
@@ -73,24 +75,37 @@ def problem_sha256(problem: Problem) -> str:
 
     Of the very problem that was asked for last it is not worked out again, unless files belong to it.
     """
-    known = _last.get("known")
-    if known is not None and known[0]() is problem:
-        return known[1]
-    _files.clear()
-    sha256 = _sha256(_stated(problem, problem))
-    if not _files:
-        _last["known"] = (weakref.ref(problem), sha256)
-    return sha256
+    with _one_at_a_time:
+        known = _last.get("known")
+        if known is not None and known[0]() is problem:
+            return known[1]
+        _files.clear()
+        sha256 = _sha256(_stated(problem, problem))
+        if not _files:
+            _last["known"] = (weakref.ref(problem), sha256)
+        return sha256
 
 
+def hashed_beside(problem: Problem) -> None:
+    """Begin to work the hash out beside what follows; who asks for it meanwhile waits."""
+
+    def hashed() -> None:
+        with suppress(OSError):  # a trace that cannot be read: said where the hash is asked for
+            problem_sha256(problem)
+
+    threading.Thread(target=hashed, daemon=True).start()
+
+
+_one_at_a_time = threading.Lock()
 _last: dict[str, tuple[weakref.ref[Problem], str]] = {}
 _files: dict[FilePath, str | None] = {}  # read for the last hash, and the hash of each; None: it is not there
 
 
 def problem_sha256_v1(problem: Problem) -> str | None:
     """The hash as release 0.1.0 made it; None for a problem that it could not have read. Raises OSError."""
-    _files.clear()
-    return _sha256_v1(_stated(problem, problem))
+    with _one_at_a_time:
+        _files.clear()
+        return _sha256_v1(_stated(problem, problem))
 
 
 def _sha256_v1(stated: dict[str, _Json]) -> str | None:

@@ -12,6 +12,7 @@ from problems.core.decision import Decision
 from problems.core.encode import Encoded, encode
 from problems.core.uncollected import without_collections
 from router.errors import CertificateFailed, Infeasible, InputError, Issue, RouterError
+from router.loading.fingerprint import hashed_beside
 from router.normalise import normalise
 from router.plan.document import Insurance, Plan
 from router.planning.flows.among_equals import decided_among_equals, undecided
@@ -79,7 +80,8 @@ def planned(
     with without_collections():
         plan, kinds = None, kinds_of(problem)
     if kinds is not None:
-        with suppress(InputError, Infeasible, CertificateFailed):
+        hashed_beside(problem)
+        with suppress(InputError, Infeasible, CertificateFailed), without_collections():
             plan = _planned(problem, kinds, search, telling)
     plan = plan or _planned(problem, None, search, telling)
     if not insured:
@@ -94,10 +96,7 @@ def _planned(problem: Problem, kinds: Kinds | None, search: Search, telling: Tel
     telling.encoded(encoded)
     incumbent = before_proof(encoded, search)
     telling.found(incumbent)
-    if kinds is None:
-        return proven_plan(problem, encoded, incumbent)
-    with without_collections():
-        return proven_plan(problem, encoded, incumbent, kinds)
+    return proven_plan(problem, encoded, incumbent, kinds)
 
 
 def before_proof(encoded: Encoded, search: Search) -> Incumbent:
