@@ -42,7 +42,7 @@ def least(program: LinearProgram) -> Solution | None:
         if found is None:
             return None
         usd, x = found
-        if usd >= best - SAME * abs(best):
+        if usd == np.inf or (point is not None and usd >= best - SAME * abs(best)):
             continue
         off = np.abs(x[whole] - np.round(x[whole]))
         j = int(np.argmax(off))

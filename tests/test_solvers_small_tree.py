@@ -83,3 +83,17 @@ def test_what_is_not_small_is_left_to_a_solver() -> None:
         integer=np.ones(n, dtype=bool),
     )
     assert least(many) is None
+
+
+def test_what_has_no_point_has_no_optimum() -> None:
+    """1.3 machines of work, a tenth of it on demand at most, and one machine: no plan; the whole column is the last."""
+    program = LinearProgram(
+        cost=np.array([4.5, 5.0]),
+        matrix=sparse.csr_array(np.array([[1.0, 1.0]])),
+        row_lower=np.array([1.3]),
+        row_upper=np.array([np.inf]),
+        col_lower=np.zeros(2),
+        col_upper=np.array([0.1, 1.0]),
+        integer=np.array([False, True]),
+    )
+    assert least(program) is None
