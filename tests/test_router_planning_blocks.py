@@ -20,6 +20,7 @@ from router.plan.document import Plan
 from router.plan.file import read_plan
 from router.plan.proof import ProofPart, part_line
 from router.planning.blocks import planning
+from router.planning.blocks.deciding import HeldDecision
 from router.planning.blocks.planning import is_large, plan_by_blocks, undividable
 from router.planning.solve import Search, planned
 from router.schema import Problem
@@ -97,6 +98,24 @@ def test_a_contract_is_billed_by_the_month(tmp_path: Path) -> None:
             (pytest.approx(1.0), pytest.approx(3.0)),
         ]
         assert plan.bound_usd <= 8.0
+
+
+@pytest.mark.parametrize(("least_usd", "usd"), [(30.0, 10.0), (7.0, 7.0)])
+def test_what_few_hours_sign_is_tried_on_whole_blocks(
+    least_usd: float, usd: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A month of ten periods of 73 h, a million tokens in each: 10 USD on demand at 1 USD per M, 5 under the contract.
+
+    Its minimum is 30 USD, so that it is not worth signing, or 7, so that it is, whatever the hours that decide said.
+    """
+    offers = [api("on-demand", 1.0), api("contract", 0.5, commitment={"min_usd_per_month": least_usd})]
+    data = problem(by_period([1e6] * 10, "chat"), offers, periods=10, period_h=73.0)
+    signed = HeldDecision(frozenset(), {"contract": 0.5}, 10.0)
+    monkeypatch.setattr(planning, "decided", lambda *_: signed)
+    _, plan = by_blocks(data, tmp_path, 2)
+    assert plan.cost_usd == pytest.approx(usd)
+    assert {row.offer for row in plan.contracts} == (set() if usd == 10.0 else {"contract"})
+    assert plan.bound_usd <= usd * (1 + 1e-9)
 
 
 def test_what_runs_on_goes_on_over_the_border_of_a_block(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@
              1 − (price of the row billed ≥ use) / (cost of what is billed)
 
 With what is signed and paid for held, blocks of periods share nothing but a price: a dollar of use of a contract costs
-1 − λ.
+1 − λ. What is signed on so few hours may not be worth it on whole blocks: see `planning`.
 """
 
 from __future__ import annotations

@@ -23,10 +23,10 @@ from router.plan.proof import Proof, ProofBlocks, ProofFile, part_line
 from router.plan.rows import InstanceRow, MinuteSource, QuotaRow, RouteRow, UnservedRow
 from router.plan.start import start_of
 from router.plan.tables import TableWriter, table_beside
-from router.plan.values import per_month
-from router.planning.blocks.deciding import decided, of_periods
+from router.plan.values import MONTH_H, per_month
+from router.planning.blocks.deciding import HeldDecision, decided, of_periods
 from router.planning.blocks.settling import cost_lines, settled
-from router.planning.blocks.solving import BlockAnswer, BlockTask, solved_block
+from router.planning.blocks.solving import BlockAnswer, BlockTask, cost_of_block, proven_block, solved_block
 from router.planning.decode import refused_rows
 from router.planning.notes import REFUSED, burst_notes, notes_of, waiting_notes
 from router.planning.publish import gap_of, options_of, versions
@@ -34,7 +34,7 @@ from router.planning.solve import Search, encode_problem
 from router.schema import Problem
 from router.traces import recorded
 from router.verification.base.audit import Audit
-from router.verification.blocks.cut import blocks_of
+from router.verification.blocks.cut import Block, blocks_of
 from router.verification.blocks.proof import audit_of_block, total_of
 from router.verification.blocks.streaming import verify_tables
 from router.verification.minutes import tell_minutes
@@ -136,8 +136,11 @@ def _made(
     doing("deciding what spans the horizon")
     held = decided(known, search)
     shut, most_usd = held.shut, max(held.cost_usd * ROOM, LEAST_USD)
+    trial = _Trial(known, held, most_usd, search, periods)
+    shut = trial.shut()
+    shares = trial.shares(shut)
     while True:
-        made = _Assembly(known, held.shares, most_usd, periods)
+        made = _Assembly(known, shares, most_usd, periods)
         try:
             with closing(_answers(made, shut, search, workers, doing)) as answers:
                 plan = made.written(path, answers)
@@ -158,7 +161,65 @@ def _umask() -> int:
     return mask
 
 
-def _tasks(made: _Assembly, shut: frozenset[str], search: Search) -> Iterator[BlockTask]:
+class _Trial:
+    """Three blocks, planned and bounded by themselves, before all are."""
+
+    def __init__(
+        self, known: Problem, held: HeldDecision, most_usd: float, search: Search, periods: int
+    ) -> None:
+        self.known, self.held, self.most_usd, self.search = known, held, most_usd, search
+        blocks = list(blocks_of(known.horizon.periods, periods))
+        self.periods = periods
+        self.blocks = [blocks[k] for k in sorted({0, len(blocks) // 2, len(blocks) - 1})]
+
+    def shut(self) -> frozenset[str]:
+        """What is not signed, or not worth it here: shut in turn where that costs less, its minimum included."""
+        shut = self.held.shut
+        signed = [o for o in self.known.offers if o.commitment is not None and o.name not in shut]
+        usd = self._cost(shut) if signed else 0.0
+        for offer in signed:
+            try:
+                without = self._cost(shut | {offer.name})
+            except Infeasible:
+                continue
+            if without < usd:
+                shut, usd = shut | {offer.name}, without
+        return shut
+
+    def _cost(self, shut: frozenset[str]) -> float:
+        due = {
+            offer.name: float(offer.commitment.min_usd_per_month or 0.0)
+            for offer in self.known.offers
+            if offer.commitment is not None and offer.name not in shut
+        }
+        hours = sum(block.end - block.first for block in self.blocks) * float(self.known.horizon.period_h)
+        used, costs = dict.fromkeys(due, 0.0), list[float]()
+        for task in self._tasks(self.held.shares, shut):
+            usd, of_contracts = cost_of_block(task)
+            costs.append(usd)
+            for name, own in of_contracts.items():
+                used[name] = used.get(name, 0.0) + own
+        bills = (max(usd, due.get(name, 0.0) * hours / MONTH_H) for name, usd in used.items())
+        return fsum(costs) + fsum(bills)
+
+    def shares(self, shut: frozenset[str]) -> dict[str, float]:
+        """λ as it was found, or with 0 for what is not signed: what proves more."""
+        found = self.held.shares
+        signed = {name: 0.0 if name in shut else share for name, share in found.items()}
+        return max(
+            (found, signed),
+            key=lambda shares: fsum(proven_block(task)[1] for task in self._tasks(shares, shut)),
+        )
+
+    def _tasks(self, shares: dict[str, float], shut: frozenset[str]) -> Iterator[BlockTask]:
+        return _tasks(
+            _Assembly(self.known, shares, self.most_usd, self.periods), shut, self.search, self.blocks
+        )
+
+
+def _tasks(
+    made: _Assembly, shut: frozenset[str], search: Search, blocks: Iterable[Block] | None = None
+) -> Iterator[BlockTask]:
     problem, shares = made.problem, made.shares
     weights = {
         offer.name: 1.0 - shares.get(offer.name, 0.0)
@@ -167,7 +228,7 @@ def _tasks(made: _Assembly, shut: frozenset[str], search: Search) -> Iterator[Bl
     }
     whole = Audit(problem, made.bare())
     options = replace(search.options, watch=None, threads=1)
-    for block in blocks_of(problem.horizon.periods, made.periods):
+    for block in blocks_of(problem.horizon.periods, made.periods) if blocks is None else blocks:
         bounded = audit_of_block(whole, block, shares, made.most_usd)
         own = of_periods(problem, range(block.first, block.end), shut)
         yield BlockTask(block.first, own, bounded.problem, weights, options, bounded.plan, bounded.judged)

@@ -92,7 +92,7 @@ def _solved(task: BlockTask) -> BlockAnswer:
     decoded = best.decoded
     forget(_arrived, MOST_KEPT)
     quotas, minutes = quota_rows(task.own, encoded.views, decoded.routes, _arrived)
-    proof, bound = _proven(task)
+    proof, bound = proven_block(task)
     return BlockAnswer(
         [replace(row, period=row.period + task.first) for row in decoded.routes],
         [replace(row, period=row.period + task.first) for row in decoded.instances],
@@ -108,6 +108,17 @@ def _solved(task: BlockTask) -> BlockAnswer:
         proof,
         bound,
     )
+
+
+def cost_of_block(task: BlockTask) -> tuple[float, dict[str, float]]:
+    """USD of a block without use of contracts, and that use, in USD at contract rates. Raises as `optimise`."""
+    encoded = encode_problem(task.own)
+    best = _searched(encoded, task)
+    used: dict[str, float] = defaultdict(float)
+    for (name, _), (_, usd) in _used(encoded, best, task).items():
+        used[name] += usd
+    lines = best.decoded.cost_lines
+    return sum(line.usd for line in lines if not (line.kind == "tokens" and line.offer in task.weights)), used
 
 
 def _searched(encoded: Encoded, task: BlockTask) -> Incumbent:
@@ -150,7 +161,7 @@ def _used(encoded: Encoded, best: Incumbent, task: BlockTask) -> dict[tuple[str,
     return {at: (tokens[at], usd[at]) for at in tokens}
 
 
-def _proven(task: BlockTask) -> tuple[list[ProofPart], float]:
+def proven_block(task: BlockTask) -> tuple[list[ProofPart], float]:
     """Parts, with the periods of the block, and what they prove of it together; none where no plan is so cheap."""
     relaxation = relaxation_of(BlockAudit(task.bounded, task.limited, judged=task.judged))
     if relaxation is None:
