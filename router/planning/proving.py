@@ -62,6 +62,7 @@ WAITING_S = (
     90e-6  # the same of a large one where users wait: a row more for each pool, and trees hour by hour
 )
 TREE_S = 400e-6  # the same where there is a tree, which takes some of it too
+CASES_S = 2e-3  # the same of a day that few counts span: a tree over these, and in its leaves trees over all
 OWN = 1e-6  # relative: no more than this may lie between our bound and what the solver claims
 OWN_LOOSE = 1e-5  # where users wait or offers spill: what a plan is allowed there is worth more than 1e-6
 
@@ -69,6 +70,9 @@ OWN_LOOSE = 1e-5  # where users wait or offers spill: what a plan is allowed the
 def proving_s(encoded: Encoded) -> float:
     """Seconds that a search leaves for its proof and check."""
     columns = columns_without_arrivals(encoded)
+    large = encoded.program.n_columns > LARGEST and columns <= HELD
+    if large and few_spanning(encoded.program, steps_of(encoded)):
+        return columns * CASES_S
     waits = any(cols.capacity.waits.any() for cols in encoded.columns)
     return columns * (TREE_S if columns <= HELD else WAITING_S if waits else WRITING_S)
 

@@ -40,7 +40,7 @@ type Ints = NDArray[np.int64]
 WHOLE = 1e-6
 SAME = 1e-7  # relative: a bound that has moved by less has not
 MOST_NODES = 400
-LOOKING = WorkLimits(nodes=1_500)  # of a tree over all that is whole
+LOOKING = WorkLimits(nodes=4_000)  # of a tree over all that is whole
 MOST_PRICED = 80  # nodes that pieces are looked at in
 
 
@@ -88,6 +88,7 @@ class HeldLeaf(Record):
 
 @dataclass(order=True)
 class _Node:
+    last: bool  # a tree of its own takes the time that many relaxations take: these come first
     bound: float
     number: int
     lower: Floats = field(compare=False)
@@ -132,7 +133,7 @@ class HeldTree:
         self.usd, self.enough = usd, enough
         lower, upper = self.lower[self.place], self.upper[self.place]
         root = HeldLeaf(lower, upper, self.program, self.answer, None)
-        waiting = [_Node(self.answer.bound, 0, lower, upper, root)]
+        waiting = [_Node(False, self.answer.bound, 0, lower, upper, root)]
         leaves: list[HeldLeaf] = []
         while waiting:
             node = heapq.heappop(waiting)
@@ -148,7 +149,8 @@ class HeldTree:
                 continue
             for low, high in self._split(leaf):
                 number = -(self.nodes * len(self.spans) + len(waiting))  # of equal bounds the newest first
-                heapq.heappush(waiting, _Node(leaf.bound, number, low, high, leaf))
+                last = len(self.sums) > 0 and bool((low == high).all())
+                heapq.heappush(waiting, _Node(last, leaf.bound, number, low, high, leaf))
         return leaves
 
     def _looked_at(self, node: _Node) -> HeldLeaf | None:

@@ -84,7 +84,8 @@ def _case(
         case = by_rounding(inside, ranges, leaf.tree, leaf.answer, sums)
         if case is not None:
             return case
-    if leaf.rounds is None or leaf.answer.bound >= leaf.rounds.bound:
-        return ProofCase(ranges, 0.0, strengthened_parts(inside, leaf.answer))
-    parts, prices = proven_by_pieces(inside, leaf.rounds.pieces, leaf.rounds.prices, late)
-    return ProofCase(ranges, 0.0, parts, prices)
+    if leaf.rounds is not None and leaf.answer.bound < leaf.rounds.bound:
+        parts, prices = proven_by_pieces(inside, leaf.rounds.pieces, leaf.rounds.prices, late)
+        if not late():  # pieces without their trees may prove next to nothing
+            return ProofCase(ranges, 0.0, parts, prices)
+    return ProofCase(ranges, 0.0, strengthened_parts(inside, leaf.answer))
