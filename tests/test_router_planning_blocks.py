@@ -118,6 +118,26 @@ def test_what_few_hours_sign_is_tried_on_whole_blocks(
     assert plan.bound_usd <= usd * (1 + 1e-9)
 
 
+def test_what_few_hours_shut_beside_a_contract_may_be_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A month of ten periods; the contract serves one model, 10 M tokens at 0.5 USD per M and a minimum of 4: 5 USD.
+
+    The other model is served by an offer with a fee of 2 USD a month alone, 10 M at 1 USD: 12 USD. Hours that decide
+    had no work for it.
+    """
+    offers = [
+        api("contract", 0.5, commitment={"min_usd_per_month": 4.0}),
+        api("on-demand", 1.0),
+        api("only", 1.0, ("n",), fee_usd_per_month=2.0),
+    ]
+    loads = [by_period([1e6] * 10, "chat"), by_period([1e6] * 10, "other", models=["n"])]
+    said = HeldDecision(frozenset({"only"}), {"contract": 0.5}, 17.0)
+    monkeypatch.setattr(planning, "decided", lambda *_: said)
+    _, plan = by_blocks(problem(loads, offers, periods=10, period_h=73.0), tmp_path, 2)
+    assert plan.cost_usd == pytest.approx(17.0)
+
+
 def test_what_runs_on_goes_on_over_the_border_of_a_block(tmp_path: Path) -> None:
     """One instance for six hours, in blocks of two: it starts once."""
     data = problem(by_period([1e6] * 6, "chat"), gpu("own", 2.0, 1.0), periods=6)

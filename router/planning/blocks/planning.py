@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime
-from math import fsum
+from math import fsum, inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -175,18 +175,17 @@ class _Trial:
     def shut(self) -> frozenset[str]:
         """What is not signed, or not worth it here: shut in turn where that costs less, its minimum included."""
         shut = self.held.shut
-        signed = [o for o in self.known.offers if o.commitment is not None and o.name not in shut]
-        usd = self._cost(shut) if signed else 0.0
-        for offer in signed:
-            try:
-                without = self._cost(shut | {offer.name})
-            except Infeasible:
-                continue
+        signed = [o.name for o in self.known.offers if o.commitment is not None and o.name not in shut]
+        usd = self._cost(shut) if signed else inf
+        for name in signed if usd < inf else ():
+            without = self._cost(shut | {name})
             if without < usd:
-                shut, usd = shut | {offer.name}, without
+                shut, usd = shut | {name}, without
         return shut
 
     def _cost(self, shut: frozenset[str]) -> float:
+        """USD of the blocks, each contract at its minimum for their hours if it is used for less; infinite where a
+        block has no plan without what is shut."""
         due = {
             offer.name: float(offer.commitment.min_usd_per_month or 0.0)
             for offer in self.known.offers
@@ -195,7 +194,10 @@ class _Trial:
         hours = sum(block.end - block.first for block in self.blocks) * float(self.known.horizon.period_h)
         used, costs = dict.fromkeys(due, 0.0), list[float]()
         for task in self._tasks(self.held.shares, shut):
-            usd, of_contracts = cost_of_block(task)
+            try:
+                usd, of_contracts = cost_of_block(task)
+            except Infeasible:
+                return inf
             costs.append(usd)
             for name, own in of_contracts.items():
                 used[name] = used.get(name, 0.0) + own
@@ -206,6 +208,8 @@ class _Trial:
         """λ as it was found, or with 0 for what is not signed: what proves more."""
         found = self.held.shares
         signed = {name: 0.0 if name in shut else share for name, share in found.items()}
+        if signed == found:
+            return found
         return max(
             (found, signed),
             key=lambda shares: fsum(proven_block(task)[1] for task in self._tasks(shares, shut)),
