@@ -120,6 +120,7 @@ class _ClosingIn:
         self.large = outer.encoded.program.n_columns > SMALL
         self.small_parts = self.large and small_parts(outer.encoded)
         self.cut_short = False
+        self.share_was_up = False  # of the time, before all parts were at their best
         self.inner_s = 0.0  # what the inner side has taken
         self.decided: set[bytes] = set()  # what spans periods, as it was held
         self.inner_is_best = True  # no plan with less load than the outer side lets through was cheaper
@@ -181,7 +182,7 @@ class _ClosingIn:
             Stop.TIME_LIMIT,
             Stop.EXHAUSTED,
         ):  # of the last program, within a share of the time
-            late = self.options.late or self.cut_short
+            late = self.options.late or self.cut_short or self.share_was_up
             stop = Stop.OPTIMAL if self._met() else Stop.TIME_LIMIT if late else Stop.EXHAUSTED
         mixes = (
             mixes_by_name(self.instance, self.cuts.get(0, {})) if len(self.outer.encoded.views) == 1 else None
@@ -242,6 +243,7 @@ class _ClosingIn:
         if parted is None:
             return None
         flows, cuts = parted.run()
+        self.share_was_up |= parted.late
         regions = Regions(cuts, inner=True)
         staying = (waiting_flows(plan.encoded, plan.point)[0], flows)
         same = self._find(regions, replace(parted.fixed, columns=staying))

@@ -68,6 +68,11 @@ class Parted:
         part = np.unique(part, return_inverse=True)[1]
         return cls(plan, search, fixed, part) if part.max() > 0 else None
 
+    @property
+    def late(self) -> bool:
+        """Whether its share of the time is up."""
+        return self.search[1].late
+
     def run(self) -> tuple[Floats, CutsByScenario]:
         """Flows to pools that wait (see `tighten.waiting_flows`), and cuts of regions that let them through."""
         for _ in range(MOST_ROUNDS):
@@ -76,7 +81,7 @@ class Parted:
                 break
             self.least = np.maximum(self.least, self._costs(outer, steps_of(outer.encoded)))
             broken = self._open(self._offer(outer))
-            if not broken or self.search[1].late:
+            if not broken or self.late:
                 break
             self.cuts = cut_at(self.cuts, outer.encoded, broken)
             near = cut_at(self.best_cuts, outer.encoded, broken)
