@@ -26,7 +26,9 @@ _LOCAL = threading.local()
 
 
 def least(program: LinearProgram) -> Solution | None:
-    """The optimum, proven; None where the program is not small, has none, or its tree grows too large."""
+    """The optimum, by HiGHS's word for each linear program. None where the program is not small, has none, or its tree
+    grows too large.
+    """
     whole = np.flatnonzero(program.integer).astype(np.int32)
     if program.n_columns > COLUMNS or not 0 < len(whole) <= WHOLE_COLUMNS:
         return None

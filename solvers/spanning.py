@@ -116,24 +116,28 @@ class SpanningTree:
     def _split(self, leaf: SpanningLeaf) -> list[tuple[Floats, Floats]]:
         """Ranges that leave nothing out; none where each has one value."""
         assert leaf.point is not None
-        value = leaf.point[self.spans]
-        far = np.abs(value - np.round(value))
-        wide = leaf.upper > leaf.lower
-        if far.max(initial=0.0) > WHOLE:
-            k = int(np.argmax(far))
-            down = np.floor(value[k])
-            ends = [(leaf.lower[k], down), (down + 1, leaf.upper[k])]
-        elif wide.any():
-            usd = np.where(wide, self.program.cost[self.spans] * np.maximum(value, 0.5), -np.inf)
-            k = int(np.argmax(usd))
-            at = float(np.round(value[k]))
-            ends = [(leaf.lower[k], at - 1), (at, at), (at + 1, leaf.upper[k])]
-        else:
-            return []
-        split = []
-        for low, high in ends:
-            if low <= high:
-                lower, upper = leaf.lower.copy(), leaf.upper.copy()
-                lower[k], upper[k] = low, high
-                split.append((lower, upper))
-        return split
+        return split_ranges(leaf.lower, leaf.upper, leaf.point[self.spans], self.program.cost[self.spans])
+
+
+def split_ranges(lower: Floats, upper: Floats, value: Floats, cost: Floats) -> list[tuple[Floats, Floats]]:
+    """Ranges (k,) that leave nothing out, along what is farthest from whole at `value`, else along what costs most of
+    what has more than one value: this one, and what is below and above. None where nothing has.
+    """
+    far, wide = np.abs(value - np.round(value)), upper > lower
+    if far.max(initial=0.0) > WHOLE:
+        k = int(np.argmax(far))
+        down = np.floor(value[k])
+        ends = [(lower[k], down), (down + 1, upper[k])]
+    elif wide.any():
+        k = int(np.argmax(np.where(wide, cost * np.maximum(value, 0.5), -np.inf)))
+        at = float(np.round(value[k]))
+        ends = [(lower[k], at - 1), (at, at), (at + 1, upper[k])]
+    else:
+        return []
+    split = []
+    for low, high in ends:
+        if low <= high:
+            below, above = lower.copy(), upper.copy()
+            below[k], above[k] = low, high
+            split.append((below, above))
+    return split

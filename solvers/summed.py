@@ -31,6 +31,7 @@ from solvers.core.result import Solution, Stats, Stop
 from solvers.forced import forced
 from solvers.proof import WorkLimits, branch_and_bound
 from solvers.rounded import whole_point
+from solvers.rounding import with_sums
 from solvers.share_rows import ShareRows
 
 if TYPE_CHECKING:
@@ -168,29 +169,6 @@ def equal_counts(program: LinearProgram) -> list[Ints]:
     _, number = np.unique(program.cost[counts], return_inverse=True)
     groups = (counts[number == k] for k in range(int(number.max(initial=-1)) + 1))
     return [group for group in groups if len(group) > 1]
-
-
-def with_sums(program: LinearProgram, groups: list[Ints]) -> LinearProgram:
-    """The program with a whole column more for each group, behind its own: Σ_k y_k − s = 0."""
-    if not groups:
-        return program
-    g, zero = len(groups), np.zeros(len(groups))
-    at = np.repeat(np.arange(g), list(map(len, groups)))
-    sums = sparse.csr_array((np.ones(len(at)), (at, np.concatenate(groups))), shape=(g, program.n_columns))
-    own = sparse.csr_array((program.n_rows, g))
-    least, most = (np.array([side[group].sum() for group in groups]) for side in program.whole_bounds)
-    return LinearProgram(
-        cost=np.concatenate([program.cost, zero]),
-        matrix=sparse.vstack(
-            [sparse.hstack([program.matrix, own]), sparse.hstack([sums, -sparse.eye_array(g)])], format="csr"
-        ),
-        row_lower=np.concatenate([program.row_lower, zero]),
-        row_upper=np.concatenate([program.row_upper, zero]),
-        col_lower=np.concatenate([program.col_lower, least]),
-        col_upper=np.concatenate([program.col_upper, most]),
-        integer=np.concatenate([program.integer, np.ones(g, dtype=np.bool_)]),
-        offset=program.offset,
-    )
 
 
 def _off(

@@ -157,7 +157,8 @@ def test_cases_are_read_again_and_held_to(tmp_path: Path, monkeypatch: MonkeyPat
     assert router.verify(stated, plan).ok
     proof = plan.proof
     assert proof is not None and proof.cases is not None and len(proof.cases) > 1
-    least = min(range(len(proof.cases)), key=lambda i: proof.cases[i].bound_usd)  # type: ignore[index]
+    cases = proof.cases
+    least = min(range(len(cases)), key=lambda i: cases[i].bound_usd)
     case = proof.cases[least]
     others = (*proof.cases[:least], *proof.cases[least + 1 :])
     parts = sorted(case.parts, key=lambda part: -part.bound_usd)  # the dearest first
@@ -193,14 +194,15 @@ def test_roundings_are_made_again_by_who_checks() -> None:
     plan, stated = proven(data), load(data)
     proof = plan.proof
     assert proof is not None and proof.cases is not None
-    at = min(range(len(proof.cases)), key=lambda i: proof.cases[i].bound_usd)  # type: ignore[index]
-    case = proof.cases[at]
+    stated_cases = proof.cases
+    at = min(range(len(stated_cases)), key=lambda i: stated_cases[i].bound_usd)
+    case = stated_cases[at]
     assert case.roundings and case.sums and proof.kind == "own"
     assert router.verify(stated, plan).ok
     assert router.solve(stated, solver="pulp:COIN_CMD").objective_usd == approx(plan.objective_usd, rel=1e-5)
 
     def with_case(other: ProofCase) -> Plan:
-        cases = (*proof.cases[:at], other, *proof.cases[at + 1 :])  # type: ignore[index,union-attr]
+        cases = (*stated_cases[:at], other, *stated_cases[at + 1 :])
         return replace(plan, proof=replace(proof, cases=cases))
 
     used = {name for part in case.parts for leaf in part.leaves or () for name in leaf.multipliers}

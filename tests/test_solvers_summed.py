@@ -17,8 +17,9 @@ from router.planning import structure
 from router.planning.structure import few_counts
 from solvers import LinearProgram, Solution, SolveOptions, Stop, is_feasible, solve, summed
 from solvers.proof import WorkLimits
+from solvers.rounding import with_sums
 from solvers.share_rows import ShareRows
-from solvers.summed import dominated, equal_counts, solve_summed, with_sums
+from solvers.summed import dominated, equal_counts, solve_summed
 
 
 def searched(program: LinearProgram, options: SolveOptions) -> Solution:

@@ -25,7 +25,6 @@ from router.plan.proof import Proof, ProofCase, ProofPart
 from router.plan.running import Running
 from router.planning.deferred.pooling import columns_without_arrivals
 from router.planning.fixed import Fixed
-from router.planning.gates import find
 from router.planning.proofs.apart import falls_apart, parts_apart, started
 from router.planning.proofs.cutting import strengthened_parts, with_cuts
 from router.planning.proofs.held import cases_of
@@ -34,13 +33,21 @@ from router.planning.proofs.scaled import ScaledRelaxation, parts_by_name
 from router.planning.proofs.spanning import spanning_cases, work_waits
 from router.planning.proofs.stating import rows_of_use, stated_proof
 from router.planning.publish import draft, gap_of
+from router.planning.second_look import (
+    GAP,
+    OWN,
+    agree,
+    by_another_path,
+    cheaper_of,
+    promises_broken,
+    unconfirmed,
+)
 from router.planning.structure import few_spanning
-from router.planning.two_steps import Closed, Incumbent, finished, run
-from router.planning.waits.tighten import short_of_capacity
+from router.planning.two_steps import Incumbent, finished
 from router.schema import Problem
 from router.verification import Audit, audit_of
 from router.verification.bound import relaxation_of
-from solvers import LinearProgram, Solution, SolveOptions, SolversError, Stop, get
+from solvers import LinearProgram, Solution, SolveOptions, SolversError, Stop
 from solvers.proof import ProgramProof, WorkLimits, prove
 
 LARGEST = 10_000  # columns: beyond, the relaxation alone
@@ -49,7 +56,6 @@ FOR_ROUNDINGS = (
     0.4  # of the time that is left: what each case takes now it takes again, twice, to be worked out
 )
 FOR_CASES = 0.6  # of the time that is left: writing their trees and working them out again takes the rest
-GAP = 1e-9  # relative, at which a part counts as proven
 EFFORT = 1_000_000  # see `WorkLimits`
 PATIENT = 10_000_000  # where a solver claims that nothing is between plan and bound
 PER_NODE = 250  # of that, a relaxation takes at least
@@ -63,7 +69,6 @@ WAITING_S = (
 )
 TREE_S = 400e-6  # the same where there is a tree, which takes some of it too
 CASES_S = 2e-3  # the same of a day that few counts span: a tree over these, and in its leaves trees over all
-OWN = 1e-6  # relative: no more than this may lie between our bound and what the solver claims
 OWN_LOOSE = 1e-5  # where users wait or offers spill: what a plan is allowed there is worth more than 1e-6
 
 
@@ -153,11 +158,11 @@ def with_proof(
         done = value - proof.bound_usd <= max(options.gap, OWN) * abs(value)
         stop = Stop.OPTIMAL if done else incumbent.stop
         return incumbent.saying(bound=min(proof.bound_usd, value), stop=stop), replace(proof, kind="own")
-    second = _by_another_path(encoded, incumbent)
-    cheaper = _cheaper_of(encoded, incumbent, second)
+    second = by_another_path(encoded, incumbent)
+    cheaper = cheaper_of(encoded, incumbent, second)
     if cheaper is not incumbent:
         return with_proof(problem, encoded, cheaper, running)
-    return incumbent, replace(proof, kind="two_searches") if _agree(incumbent, second) else proof
+    return incumbent, replace(proof, kind="two_searches") if agree(incumbent, second) else proof
 
 
 def proven_sizing(
@@ -282,97 +287,6 @@ def _enough(model: ScaledRelaxation, start: Floats | None, usd: float, near: flo
     return min(max(1.0 - (1.0 - near) * usd / relaxed - ROUNDING, 0.0), near)
 
 
-CHEAP = 3_000  # columns: beyond, the root alone may take longer without presolve than all did with it
-SECOND, NODE_LIMIT, LOOKED_AT = "highs", "mip_max_nodes", 500
-"""Who looks again, what it calls a limit on the nodes of its tree, and how many where the first does not count its own:
-a second look is no more work than the first."""
-
-
-def is_small(incumbent: Incumbent) -> bool:
-    """Whether to look twice costs next to nothing."""
-    return incumbent.encoded.program.n_columns <= CHEAP
-
-
-def unconfirmed(incumbent: Incumbent) -> bool:
-    """Whether another path does not end with what a search stated, of a program small enough to be looked at again."""
-    return (
-        is_small(incumbent)
-        and incumbent.nodes is not None
-        and not _agree(incumbent, _by_another_path(incumbent.encoded, incumbent))
-    )
-
-
-def _agree(incumbent: Incumbent, second: Solution | None) -> bool:
-    """Whether a search by another path ends with the same cost."""
-    value = incumbent.encoded.program.objective(incumbent.integers)
-    near = max(incumbent.options.gap, OWN) * abs(value) + GAP
-    if second is None or second.objective is None:
-        return False
-    return second.stop is Stop.OPTIMAL and second.objective >= value - near and second.bound <= value + near
-
-
-def _by_another_path(encoded: Encoded, incumbent: Incumbent) -> Solution | None:
-    """What another search of a small program states; None where there is none.
-
-    HiGHS without presolve and from another seed, with no more nodes than the first; of another solver's word HiGHS too,
-    with no more than it says that it took, or `LOOKED_AT`.
-    """
-    said = incumbent.stop is Stop.OPTIMAL and not incumbent.rounds
-    again = incumbent.solver == SECOND
-    if not said or (again and incumbent.nodes is None) or encoded.program.n_columns > CHEAP:
-        return None
-    options, nodes = incumbent.options, incumbent.nodes or (0 if again else LOOKED_AT)
-    own = options.native if again else {}
-    native = {**own, **get(SECOND).WITHOUT_PRESOLVE, NODE_LIMIT: max(nodes, 1)}
-    try:
-        return run(
-            encoded.program, SECOND, replace(options, seed=options.seed + 1, native=native, watch=None)
-        )
-    except RouterError:
-        return None
-
-
-def better_of_two(encoded: Encoded, incumbent: Incumbent) -> Incumbent:
-    """The incumbent, or the plan of a second search of a small program where that costs less.
-
-    What the first stated to be the least was not: of both bounds the lower one counts, and nothing is called optimal
-    that the second search did not end.
-    """
-    return _cheaper_of(encoded, incumbent, _by_another_path(encoded, incumbent))
-
-
-def _cheaper_of(encoded: Encoded, incumbent: Incumbent, second: Solution | None) -> Incumbent:
-    """The incumbent, or the plan of what the second search found where that costs less."""
-    if second is None or second.point is None or second.objective is None:
-        return incumbent
-    value = encoded.program.objective(incumbent.integers)
-    if second.objective >= value - max(incumbent.options.gap, OWN) * abs(value) - GAP:
-        return incumbent
-    options = incumbent.options if incumbent.solver == SECOND else replace(incumbent.options, native={})
-    try:
-        better = finished(encoded, second, (SECOND, options), Fixed(), 0.0, second.objective)
-    except Closed:  # a tiny load goes through what its point closes
-        better = _by_the_second(encoded, options, incumbent)
-    except RouterError:
-        return incumbent
-    if better.objective_usd >= incumbent.objective_usd or _promises_broken(better):
-        return incumbent
-    road = (
-        ""
-        if incumbent.solver == SECOND
-        else f"found by {SECOND}, after {incumbent.solver} had called a dearer one optimal"
-    )
-    return replace(better, bound=min(incumbent.bound, second.bound), found_by=road or better.found_by)
-
-
-def _by_the_second(encoded: Encoded, options: SolveOptions, incumbent: Incumbent) -> Incumbent:
-    """What the second solver's own search ends with; the incumbent where it ends with none."""
-    try:
-        return find(encoded, SECOND, replace(options, watch=None), Fixed())
-    except RouterError:
-        return incumbent
-
-
 def looked_at_again(problem: Problem, encoded: Encoded, incumbent: Incumbent) -> Incumbent:
     """The incumbent; or what the proof's tree makes of it where a second look at a small program ends elsewhere."""
     return with_proof(problem, encoded, incumbent)[0] if unconfirmed(incumbent) else incumbent
@@ -404,13 +318,4 @@ def _bettered(
     except RouterError:
         return None
     cheaper = better.decoded.objective_usd < usd
-    return better if cheaper and not _promises_broken(better) else None
-
-
-def _promises_broken(plan: Incumbent) -> bool:
-    if plan.encoded.instance.spilling is not None:
-        from router.planning.minutes.closing import broken  # here: few offers spill
-
-        if broken(plan.encoded, plan.point):
-            return True
-    return bool(short_of_capacity(plan.encoded, plan.point))
+    return better if cheaper and not promises_broken(better) else None

@@ -33,11 +33,11 @@ from solvers.piecewise.rounds import GAIN, PriceRounds
 from solvers.proof.safe import refuting
 from solvers.proof.tree import ProofTree, WorkLimits, branch_and_bound
 from solvers.rounding import RoundedProgram, rounded_program, with_sums
+from solvers.spanning import split_ranges
 from solvers.strengthened import StrengthenedAnswer, strengthened
 
 type Ints = NDArray[np.int64]
 
-WHOLE = 1e-6
 SAME = 1e-7  # relative: a bound that has moved by less has not
 MOST_NODES = 400
 LOOKING = WorkLimits(nodes=4_000)  # of a tree over all that is whole
@@ -147,7 +147,8 @@ class HeldTree:
             if leaf.held or leaf.bound >= self.enough:
                 leaves.append(leaf)
                 continue
-            for low, high in self._split(leaf):
+            value, cost = leaf.answer.point[self.spans], self.program.cost[self.spans]
+            for low, high in split_ranges(leaf.lower, leaf.upper, value, cost):
                 number = -(self.nodes * len(self.spans) + len(waiting))  # of equal bounds the newest first
                 last = len(self.sums) > 0 and bool((low == high).all())
                 heapq.heappush(waiting, _Node(last, leaf.bound, number, low, high, leaf))
@@ -233,28 +234,6 @@ class HeldTree:
         answer = StrengthenedAnswer(self.answer.point, bound, multipliers, self.answer.added)
         program = within(self.program, self.spans, node.lower, node.upper)
         return HeldLeaf(node.lower, node.upper, program, answer, None)
-
-    def _split(self, leaf: HeldLeaf) -> list[tuple[Floats, Floats]]:
-        """Ranges that leave nothing out, along what is farthest from whole, else along what is not held yet."""
-        value = leaf.answer.point[self.spans]
-        far = np.abs(value - np.round(value))
-        if far.max() > WHOLE:
-            k = int(np.argmax(far))
-            down = np.floor(value[k])
-            ends = [(leaf.lower[k], down), (down + 1, leaf.upper[k])]
-        else:
-            wide = leaf.upper > leaf.lower
-            usd = np.where(wide, self.program.cost[self.spans] * np.maximum(value, 0.5), -np.inf)
-            k = int(np.argmax(usd))
-            at = float(np.round(value[k]))
-            ends = [(leaf.lower[k], at - 1), (at, at), (at + 1, leaf.upper[k])]
-        split = []
-        for low, high in ends:
-            if low <= high:
-                lower, upper = leaf.lower.copy(), leaf.upper.copy()
-                lower[k], upper[k] = low, high
-                split.append((lower, upper))
-        return split
 
 
 def within(program: LinearProgram, columns: Ints, lower: Floats, upper: Floats) -> LinearProgram:

@@ -60,15 +60,15 @@ def with_sums(program: LinearProgram, groups: Sequence[Ints]) -> LinearProgram:
     sums = sparse.csr_array((np.ones(len(row)), (row, column)), shape=(k, n))
     own: Any = sparse.hstack([sums, -sparse.eye_array(k)], format="csr")
     wider: Any = sparse.hstack([program.matrix, sparse.csr_array((program.n_rows, k))], format="csr")
-    none = np.zeros(k)
+    none, (least, most) = np.zeros(k), program.whole_bounds
     return replace(
         program,
         cost=np.concatenate([program.cost, none]),
         matrix=sparse.vstack([wider, own], format="csr"),
         row_lower=np.concatenate([program.row_lower, none]),
         row_upper=np.concatenate([program.row_upper, none]),
-        col_lower=np.concatenate([program.col_lower, sums @ np.ceil(program.col_lower * program.integer)]),
-        col_upper=np.concatenate([program.col_upper, [program.col_upper[group].sum() for group in groups]]),
+        col_lower=np.concatenate([program.col_lower, [least[group].sum() for group in groups]]),
+        col_upper=np.concatenate([program.col_upper, [most[group].sum() for group in groups]]),
         integer=np.concatenate([program.integer, np.ones(k, dtype=np.bool_)]),
         row_names=None,
         column_names=None,
