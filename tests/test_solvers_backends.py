@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pulp
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pytest import approx
 from solver_cases import INF, diet, hard_knapsack, instances, lost_by_presolve, program
 
@@ -30,6 +32,7 @@ from solvers import (
     solve,
 )
 from solvers.core import shell
+from solvers.core.backend import RawOutcome
 from solvers.core.process import in_thread, stdout_to_stderr
 from solvers.core.settle import WRONG, settled
 from solvers.pulp_model import PulpModel
@@ -275,3 +278,34 @@ def test_a_solver_that_cannot_take_a_setting_refuses_it(monkeypatch: pytest.Monk
     for options in (SolveOptions(threads=2), SolveOptions(seed=1), SolveOptions(gap=0.1)):
         with pytest.raises(OptionRejected, match="no such setting"):
             backend.session(diet(), options)
+
+
+class Claims:
+    """A session whose solver claims what it is told to."""
+
+    def __init__(self, outcome: RawOutcome) -> None:
+        self.outcome = outcome
+
+    def load(self, start: object) -> None:
+        pass
+
+    def run(self) -> RawOutcome:
+        return self.outcome
+
+
+@given(value=st.integers(1, 9), stated=st.integers(0, 12), gap=st.sampled_from((0.0, 0.2, 0.5)))
+def test_optimal_is_said_of_what_is_within_the_gap_of_its_bound(value: int, stated: int, gap: float) -> None:
+    """min x, 0 ≤ x ≤ 9 whole, at a point that costs `value`: within the gap where `stated` ≥ (1 − gap) · value.
+
+    HiGHS 1.16.0, given a point to start from, may state an objective and a bound below what its point costs, and
+    "optimal" beside it: the point is an answer, with the gap that it has.
+    """
+    case = program([1], [[1]], [0], [9], upper=[9], integer=[1])
+    outcome = RawOutcome(Stop.OPTIMAL, point=np.array([float(value)]), bound=float(stated), raw="Optimal")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(highs, "session", lambda *_: Claims(outcome))
+        found = shell.solve(highs, case, SolveOptions(gap=gap))  # type: ignore[arg-type]
+    proven = stated >= (1 - gap) * value - 1e-9
+    assert found.stop is (Stop.OPTIMAL if proven else Stop.EXHAUSTED)
+    assert found.stats.warnings == (() if proven else (shell.APART,))
+    assert (found.objective, found.bound) == (value, min(stated, value))

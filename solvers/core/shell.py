@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from solvers.core.backend import Backend, Feature, RawOutcome
-from solvers.core.certify import dual_bound, is_feasible
+from solvers.core.certify import TOLERANCE, dual_bound, is_feasible
 from solvers.core.errors import ProgramError
 from solvers.core.options import SolveOptions
 from solvers.core.process import stdout_to_stderr
@@ -26,6 +26,7 @@ from solvers.core.settle import settled
 
 NO_POINT = "a point that is not feasible was left out"
 NO_DUALS = "duals left out: they do not prove the objective"
+APART = "called optimal, but the bound stated is further below the point than the gap asked for"
 
 
 def solve(
@@ -126,6 +127,8 @@ def _answer(program: LinearProgram, outcome: RawOutcome, gap: float, stats: Stat
             duals = _proven(program, outcome.row_duals, value)
             warnings = warnings if duals is not None else (*warnings, NO_DUALS)
     bound = _bound(program, stop, outcome.bound, value, gap)
+    if stop is Stop.OPTIMAL and value is not None and _apart(program, point, value, bound, gap):
+        stop, warnings = Stop.EXHAUSTED, (*warnings, APART)
     stats = replace(stats, raw=outcome.raw, iterations=outcome.iterations, nodes=outcome.nodes)
     return Solution(stop, point, value, bound, duals, replace(stats, warnings=warnings))
 
@@ -141,6 +144,12 @@ def _bound(
     if stop is not Stop.OPTIMAL or value is None:
         return -inf
     return value - gap * abs(value) if program.is_mip else value
+
+
+def _apart(program: LinearProgram, point: Floats | None, value: float, bound: float, gap: float) -> bool:
+    """Whether more lies between a point and what is proven of it than was asked for and its own rounding makes."""
+    size = 0.0 if point is None else float(np.abs(program.cost * point).sum()) + abs(program.offset)
+    return value - bound > gap * abs(value) + TOLERANCE * size
 
 
 def _proven(program: LinearProgram, row: Floats, value: float) -> Duals | None:
