@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from problems.core.arrays import Floats, Ints
+from problems.core.each_instance import by_instance
 from problems.core.encode import Encoded, fixed_integers
 from router.errors import Infeasible, InputError, Issue, NoPlanInTime, SolverFailed
 from router.planning.decode import Decoded, decode
@@ -154,6 +155,8 @@ def find(
         by_pieces, case = solver == "highs", encoded
         if shut is not None:
             case = replace(encoded, program=encoded.program.fix(shut, np.zeros(len(shut))))
+        elif before is None and fixed.spanning is None and (wide := by_instance(encoded)) is not None:
+            case, program = replace(encoded, program=wide), wide
 
         def search(part: LinearProgram, share: SolveOptions) -> Solution:
             own = _of_part(part, program, solver, share)
@@ -168,6 +171,8 @@ def find(
             before,
             by_pieces=by_pieces,
         )
+        if program is not encoded.program and first.point is not None:
+            first = replace(first, point=first.point[: encoded.program.n_columns])
     else:
         first = solved_smaller(
             encoded, program, lambda part, share, begun: run(part, solver, share, begun), options, start
