@@ -11,6 +11,7 @@ from router.loading.catalogue import load
 from router.normalise import normalise
 from router.planning import by_hand
 from router.planning.fixed import Fixed
+from router.schema import Problem
 from solvers import SolveOptions, is_feasible, solve
 
 EXAMPLES = Path(__file__).parents[1] / "router" / "examples"
@@ -38,3 +39,52 @@ def test_a_relaxation_of_all_flows_bounds_the_plan(monkeypatch: pytest.MonkeyPat
     relaxed = solve(encoded.program.relax(), "highs", SolveOptions())
     assert plan is not None
     assert plan.bound == pytest.approx(relaxed.objective, rel=1e-6)
+
+
+@pytest.mark.parametrize("few", [10_000, 0])
+def test_counts_are_rounded_down_where_a_limit_on_them_leaves_no_room_to_round_up(
+    few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three workloads keep 0.6 of an instance busy each, and there are two instances; the API has room for one workload.
+
+    The relaxation rents 1.8 of 2 instances, which are 3 when rounded up. Of hand: 2 · 730 h at 1 USD, and 1.57 M tokens
+    of the third at 10,000 USD per M.
+    """
+    monkeypatch.setattr(by_hand, "FEW", few)
+    tokens = 0.6 * 1.0 * 730 * 3600
+    price = 10_000.0
+    problem = Problem.model_validate(
+        {
+            "schema": "router/1",
+            "models": {name: {} for name in "abc"},
+            "workloads": [
+                {
+                    "name": f"work-{name}",
+                    "models": [name],
+                    "demand": {"tokens_per_month": tokens, "completion_share": 0.5},
+                }
+                for name in "abc"
+            ],
+            "offers": [
+                {
+                    "name": "api",
+                    "models": {
+                        name: {"prompt_usd_per_m": price, "completion_usd_per_m": price} for name in "abc"
+                    },
+                    "quota": {"tokens_per_minute": 1.1 * tokens / (730 * 60)},
+                },
+                {
+                    "name": "own",
+                    "models": {name: {"tokens_per_s": 1.0} for name in "abc"},
+                    "instances": {"usd_per_h": 1.0, "max_utilisation": 1.0},
+                },
+            ],
+            "groups": [{"name": "cards", "offers": ["own"], "max_units": 2}],
+        }
+    )
+    encoded = encode(normalise(problem))
+    plan = by_hand.made_by_hand(encoded, "highs", SolveOptions(), Fixed())
+    assert plan is not None
+    assert is_feasible(encoded.program, plan.point, tolerance=1e-6)
+    assert plan.objective_usd == pytest.approx(2 * 730 + tokens / 1e6 * price)
+    assert solve(encoded.program, "highs", SolveOptions()).objective == pytest.approx(plan.objective_usd)

@@ -3,10 +3,12 @@
     0  of a program with many counts, all large: its relaxation rounded a part at a time (solvers.rounded), and no more
     1  nothing signed, nothing rented: all work where it costs least by the token, and what follows from that
     2  the same with flows at least cost, where quotas or shares ask for more than the cheapest
-    3  the relaxation, with its whole numbers rounded up, and instances packed in hosts the largest first
+    3  the relaxation, with its whole numbers rounded up, but down where a limit on them leaves no room, and instances
+       packed in hosts the largest first
 
-The first takes a moment, the others a linear program or two. Of a large program the relaxation is of few flows alone,
-those that cost least at first prices (solvers.first_prices), which also bound what any plan costs. What a relaxation
+The first takes a moment, the others a linear program or two; of a large program, where the second may take long, it
+comes last. Of a large program the relaxation is of few flows alone, those that cost least at first prices
+(solvers.first_prices), which also bound what any plan costs. While there is no plan there is all the time of the command. What a relaxation
 rounds to waits too long, as a rule: where waiting is modelled it is for those who have no other plan. The plan keeps
 every promise; how good it is, the search that follows says.
 """
@@ -28,6 +30,7 @@ from router.planning.packing import packed
 from router.planning.two_steps import PRICES_OF, Incumbent, finished, run
 from router.planning.waits.tighten import short_of_capacity
 from solvers import LinearProgram, SimplexBasis, Solution, SolveOptions, SolversError, Stop, is_feasible
+from solvers.capacity_rows import within_limits
 from solvers.first_prices import first_prices
 from solvers.rounded import solve_rounded
 
@@ -56,7 +59,8 @@ def made_by_hand(encoded: Encoded, solver: str, options: SolveOptions, fixed: Fi
     if large:
         upper = _upper(target.program, prices.promising(FLOWS))
         some = replace(target, program=replace(target.program, col_upper=upper))
-    if not plans:
+        search = search if plans else (solver, options.finishing)
+    if not plans and not large:
         plans += _rounded(some, _least(some), search, fixed)
     if large or not plans:
         relaxed = _relaxed(some, search)
@@ -68,10 +72,13 @@ def made_by_hand(encoded: Encoded, solver: str, options: SolveOptions, fixed: Fi
                 bound = max(bound, relaxed.bound)  # of all flows: none was left out
         if relaxed is not None and relaxed.point is not None:
             plans += _rounded(some, packed(some, _up(some.program, relaxed.point)), search, fixed)
+    if not plans and large:
+        plans += _rounded(some, _least(some), search, fixed)
     best = min(plans, key=lambda plan: plan.objective_usd, default=None)
     if best is None:
         return None
-    return replace(best, encoded=target, bound=min(bound, best.objective_usd), row_duals=None)
+    bound = min(bound, best.objective_usd)
+    return replace(best, encoded=target, bound=bound, row_duals=None, options=options)
 
 
 def _rounded_relaxation(target: Encoded, search: tuple[str, SolveOptions], fixed: Fixed) -> Incumbent | None:
@@ -140,9 +147,10 @@ def _relaxed(target: Encoded, search: tuple[str, SolveOptions]) -> Solution | No
 
 
 def _up(program: LinearProgram, relaxed: Floats) -> Floats:
-    """The relaxation's point with its whole numbers rounded up."""
+    """The relaxation's point with its whole numbers rounded up, some down where a limit on them leaves no room."""
     up = np.minimum(np.ceil(relaxed - WHOLE), np.floor(program.col_upper + WHOLE))
-    return np.where(program.integer, up, relaxed)
+    up = np.where(program.integer, up, relaxed)
+    return within_limits(program, up, np.where(program.integer, np.floor(relaxed + WHOLE), relaxed))
 
 
 def _upper(program: LinearProgram, open_: Bools) -> Floats:
