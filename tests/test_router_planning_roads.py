@@ -112,6 +112,25 @@ def test_a_search_without_a_plan_in_time_leaves_the_one_made_by_hand(monkeypatch
     assert "the plan was made by hand: no search found one in time" in plan.notes
 
 
+def test_no_search_begins_where_the_hand_took_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """14.40 USD by the token after 61 s of 60: that is the plan."""
+    clock, made = set_clock(monkeypatch), roads.made_by_hand
+
+    def slowly(*given: Any) -> Incumbent | None:
+        clock.s += 61.0
+        return made(*given)
+
+    monkeypatch.setattr(roads, "LARGE", 0)
+    monkeypatch.setattr(roads, "made_by_hand", slowly)
+    asked = ending(monkeypatch, AssertionError("no search begins"))
+    without_proof(monkeypatch)
+    plan = api.solve(problem())
+    assert not asked
+    assert plan.ok
+    assert plan.cost_usd == approx(14.4)
+    assert plan.stop == "time_limit"
+
+
 def test_a_hand_has_the_overtime_where_writing_the_program_took_all_the_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

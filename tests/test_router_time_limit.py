@@ -17,6 +17,7 @@ from router.loading.catalogue import load_text
 from router.normalise import normalise
 from router.plan.document import Plan
 from router.planning import roads
+from router.planning.solve import Search
 from router.reports.explanation import explanation_report
 from router.reports.sizing import report_of
 from router.sizing import SizeOptions, quotes, size
@@ -249,3 +250,15 @@ def test_a_sized_plan_made_by_hand_has_a_gap_of_all_it_costs(monkeypatch: pytest
     assert plan.ok
     assert plan.cost_usd == approx(30_000.0)
     assert 0.0 <= plan.gap <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("proving", "checking", "left"),
+    [(10.0, 5.0, 90.0), (60.0, 5.0, 40.0), (61.0, 5.0, 95.0), (500.0, 300.0, 40.0)],
+)
+def test_a_search_leaves_time_for_its_proof_or_at_least_for_its_check(
+    clock: HandClock, proving: float, checking: float, left: float
+) -> None:
+    """Of 100 s at most 60 are kept: where a bound of our own takes more there is none, and the check is in time."""
+    search = Search("highs", SolveOptions(time_limit_s=100.0)).begun()
+    assert search.saving(proving, checking).options.left_s == approx(left)

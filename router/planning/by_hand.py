@@ -6,11 +6,11 @@
     3  the relaxation, with its whole numbers rounded up, but down where a limit on them leaves no room, and instances
        packed in hosts the largest first
 
-The first takes a moment, the others a linear program or two; of a large program, where the second may take long, it
-comes last. Of a large program the relaxation is of few flows alone, those that cost least at first prices
-(solvers.first_prices), which also bound what any plan costs. While there is no plan there is all the time of the command. What a relaxation
-rounds to waits too long, as a rule: where waiting is modelled it is for those who have no other plan. The plan keeps
-every promise; how good it is, the search that follows says.
+The first takes a moment, the others a linear program or two; of a large program the second may take long, and comes
+last. Of a large program the relaxation is of few flows alone, those that cost least at first prices
+(solvers.first_prices), which also bound what any plan costs. While there is no plan there is all the time of the
+command. What a relaxation rounds to waits too long, as a rule: where waiting is modelled it is for those who have no
+other plan. The plan keeps every promise; how good it is, the search that follows says.
 """
 
 from __future__ import annotations

@@ -68,6 +68,8 @@ WAITING_S = (
     90e-6  # the same of a large one where users wait: a row more for each pool, and trees hour by hour
 )
 TREE_S = 400e-6  # the same where there is a tree, which takes some of it too
+CHECKING_S = 200e-6  # for each cell with work: rows of the plan, its check without a bound, and writing it
+MINUTES_S = 150e-6  # the same where caps are by the minute, whose requests are drawn twice
 CASES_S = 2e-3  # the same of a day that few counts span: a tree over these, and in its leaves trees over all
 OWN_LOOSE = 1e-5  # where users wait or offers spill: what a plan is allowed there is worth more than 1e-6
 
@@ -80,6 +82,12 @@ def proving_s(encoded: Encoded) -> float:
         return columns * CASES_S
     waits = any(cols.capacity.waits.any() for cols in encoded.columns)
     return columns * (TREE_S if columns <= HELD else WAITING_S if waits else WRITING_S)
+
+
+def checking_s(encoded: Encoded) -> float:
+    """Seconds that a search leaves for its check, where there are not as many as `proving_s`."""
+    cells = sum(len(view.cells) for view in encoded.views)
+    return cells * (CHECKING_S + (MINUTES_S if len(encoded.instance.quotas.cap) else 0.0))
 
 
 def with_proof(

@@ -60,6 +60,8 @@ def best_by_any_road(
         options.watch(by_hand.objective_usd, by_hand.bound)
     if by_hand is not None and by_hand.stop is Stop.OPTIMAL:  # within the gap asked for
         return by_hand
+    if by_hand is not None and options.late:
+        return replace(by_hand, stop=Stop.TIME_LIMIT, found_by=BY_HAND)
     try:
         best = optimise(encoded, solver, options, start, fixed)
     except NoPlanInTime as late:

@@ -18,7 +18,7 @@ from router.plan.document import Insurance, Plan
 from router.planning.flows.among_equals import decided_among_equals, undecided
 from router.planning.kinds.alike import Kinds, kinds_of
 from router.planning.own_rows import in_own_rows
-from router.planning.proving import proving_s, with_proof
+from router.planning.proving import checking_s, proving_s, with_proof
 from router.planning.publish import publish
 from router.planning.roads import best_by_any_road, by_other_roads
 from router.planning.two_steps import Incumbent
@@ -47,10 +47,14 @@ class Search:
         """The same within a share of the time that is left."""
         return replace(self, options=self.options.within(share))
 
-    def saving(self, seconds: float) -> Search:
-        """The same, with some of the seconds left kept for what follows, if that is `MOST_SAVED` of them at most."""
+    def saving(self, proving: float, checking: float) -> Search:
+        """The same, with the seconds kept that a bound of our own and the check take, or the check alone.
+
+        `MOST_SAVED` of what is left is kept at most.
+        """
         left_s = self.options.left_s
-        kept = seconds if seconds <= MOST_SAVED * left_s else 0.0
+        most = MOST_SAVED * left_s
+        kept = proving if proving <= most else min(checking, most)
         return replace(self, options=self.options.within(most_s=left_s - kept))
 
     def best(self, encoded: Encoded, start: Floats | None = None, fixed: Decision | None = None) -> Incumbent:
@@ -100,11 +104,9 @@ def _planned(problem: Problem, kinds: Kinds | None, search: Search, telling: Tel
 
 
 def before_proof(encoded: Encoded, search: Search) -> Incumbent:
-    """The best point of a search that leaves the time that writing a bound of our own and checking the plan take, where
-    that is no more than `MOST_SAVED` of it. Raises as `optimise`.
-    """
+    """The best point of a search that leaves time for what follows, see `Search.saving`. Raises as `optimise`."""
     search = search.begun()
-    best = search.saving(proving_s(encoded)).best(encoded)
+    best = search.saving(proving_s(encoded), checking_s(encoded)).best(encoded)
     return replace(best, options=search.options)
 
 

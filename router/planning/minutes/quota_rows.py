@@ -85,7 +85,7 @@ def _in_period(
     w = np.array([first[row.workload, row.origin] for row in routes])
     o = np.array([inst.offers.names.index(row.offer) for row in routes])
     m = np.array([inst.models.names.index(row.model) for row in routes])
-    shape: Floats | None = None
+    shape, place = None, np.full(len(inst.workloads.names), -1)
     # where a cap lets nothing through, no more than a rounding goes there, none of it refused by the minute
     some = [(q, cap) for q, cap in caps if 0 < cap[period] < np.inf]
     asked = np.zeros(len(inst.workloads.names), dtype=bool)
@@ -99,11 +99,13 @@ def _in_period(
         if sum(amount) <= 0:
             continue
         if shape is None:
-            demand = minutes.of(view, period, asked)
+            demand = minutes.of(view, period, asked)[asked]
+            place[asked] = np.arange(len(demand))
             mean = demand.mean(axis=1, keepdims=True)
             shape = np.divide(demand, mean, out=np.ones_like(demand), where=mean > 0)
-        by_workload = np.bincount(w[at], amount, minlength=len(shape)) / (60.0 * inst.time.period_h)
-        load = by_workload @ shape
+        of_each = np.bincount(place[w[at]], amount, minlength=len(shape)) / (60.0 * inst.time.period_h)
+        carried = np.flatnonzero(of_each)
+        load = of_each[carried] @ shape[carried]
         above = load > cap[period] * ABOVE
         yield QuotaRow(
             quota=inst.quotas.names[q],
