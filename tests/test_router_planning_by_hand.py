@@ -45,7 +45,7 @@ def test_a_relaxation_of_all_flows_bounds_the_plan(monkeypatch: pytest.MonkeyPat
 def test_counts_are_rounded_down_where_a_limit_on_them_leaves_no_room_to_round_up(
     few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Three workloads keep 0.6 of an instance busy each, there are two instances, and the API has room for one workload.
+    """Three workloads keep 0.6 of an instance busy each, there are two, and the API has room for one workload.
 
     The relaxation rents 1.8 of 2 instances, which are 3 when rounded up. Of hand: 2 · 730 h at 1 USD, and 1.57 M tokens
     of the third at 10,000 USD per M.

@@ -6,6 +6,7 @@ import csv
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from problem_factory import api as api_offer
@@ -20,7 +21,10 @@ from router.plan.document import TABLES, Plan, Verified, VerifiedCheck
 from router.plan.rows import Settlement, StandsAt
 from router.reports import words
 from router.reports.document import Report, ReportTable, columns
+from router.reports.explanation import _least
 from router.reports.markdown import to_markdown
+from router.reports.page.document import to_html
+from router.reports.page.notebook import plan_html
 from router.reports.plan import plan_report
 from router.reports.table_csv import to_csv
 from router.reports.text import to_text
@@ -392,3 +396,51 @@ def test_what_is_owed_after_the_horizon_stands_in_the_third_line():
     third = plan_report(plan).headline[2]
     assert third == "Owed after the horizon: 58,849 USD (reserved, months 1–12)"
     assert max(row.beyond_horizon_usd for row in plan.settlements) == pytest.approx(58_849.32, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("gap", "kind", "text", "label"),
+    [
+        (0.0, "own", "proven optimal: no plan costs less", "no plan costs less, proven"),
+        (
+            0.0,
+            "solver",
+            "highs states that no plan costs less; not re-checked",
+            "as highs states it, not re-checked",
+        ),
+        (0.0, "two_searches", "two searches found no cheaper plan; not proven", "two searches found none"),
+        (0.00264, "own", "proven: no plan costs over 0.27 % less", "0.27 %"),
+    ],
+)
+def test_page_notebook_and_explanation_say_no_more_than_is_proven(
+    gap: float, kind: Any, text: str, label: str
+) -> None:
+    """Each has its sentence from the same words, and a bound that is not reached is rounded down: 630,000 · 0.99736."""
+    best = router.solve(EXAMPLES / "quickstart.yaml")
+    assert best.proof is not None
+    proof = replace(best.proof, kind=kind)
+    plan = replace(best, gap=gap, bound_usd=best.objective_usd * (1 - gap) + 0.9 * (gap > 0), proof=proof)
+    page = to_html(plan)
+    assert f"; {text}." in page
+    assert label in page
+    assert text in plan_html(plan)
+    assert text in _least(plan)
+    assert ("optimal" in repr(plan)) == (text.startswith("proven optimal"))
+    if gap:
+        assert "628,337 USD" in page
+        assert "628,338" not in page
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        (628_337.7, "628,337"),
+        (12.349, "12.34"),
+        (12.34, "12.34"),
+        (0.004, "0.004"),
+        (0.0, "0.00"),
+        (10_000.0, "10,000"),
+    ],
+)
+def test_a_bound_is_rounded_down(amount: float, text: str) -> None:
+    assert words.usd_down(amount) == text

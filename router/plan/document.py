@@ -233,7 +233,8 @@ class Plan:
             f"{len(getattr(self, table) or ()):,} {table}" for table in ("routes", "instances", "contracts")
         )
         name = self.name if len(self.name) <= LONGEST_NAME else f"{self.name[: LONGEST_NAME - 1]}…"
-        proven = "optimal" if self.gap <= 1e-6 else f"gap {self.gap:.2g}"
+        own = self.proof is not None and self.proof.kind == "own"
+        proven = "optimal" if own and self.gap <= 1e-6 else f"gap {self.gap:.2g}"
         return f"Plan({name!r}, {self.cost_usd:,.2f} USD over {self.horizon_h:g} h, {proven}, {rows})"
 
     def _repr_html_(self) -> str:

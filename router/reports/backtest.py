@@ -69,7 +69,7 @@ def _ways(backtest: Backtest) -> ReportTable:
     if backtest.cheapest_offer is not None:
         rows.append(row(f"{backtest.cheapest_offer[0]} alone", backtest.cheapest_offer[1], None))
     rows.append(row("in hindsight", backtest.hindsight.cost_usd, None))
-    rows.append(row("no plan costs less than", backtest.hindsight.bound_usd, None))
+    rows.append(row("bound of hindsight", backtest.hindsight.bound_usd, None))
     if backtest.hindsight_of_all is not None:
         rows.append(row("in hindsight, nothing lost", backtest.hindsight_of_all.cost_usd, None))
     heads = columns("way", ">USD", ">above hindsight", ">overflow", ">unserved")

@@ -11,7 +11,7 @@ from router.plan.left_out import out_of_time
 from router.reports.bursts import bursts_table
 from router.reports.document import Report, ReportTable, columns
 from router.reports.moving import moving_notes, moving_tables
-from router.reports.words import A_CENT, OPTIMAL, percent, usd
+from router.reports.words import percent, proof, usd
 
 MOST_ROUTES = 30
 MOST_RUNS = 6
@@ -42,10 +42,9 @@ def explanation_report(explanation: Explanation) -> Report:
 
 
 def _least(plan: Plan) -> str:
-    if plan.gap <= OPTIMAL:
-        return f"{usd(plan.cost_usd)} USD is the least; this is what decides it"
-    within = f"{A_CENT:g} USD" if plan.objective_usd < A_CENT else percent(max(plan.gap, 1e-4))
-    return f"{usd(plan.cost_usd)} USD, within {within} of the least possible; this is what decides it"
+    kind = "solver" if plan.proof is None else plan.proof.kind
+    good = proof(plan.gap, "optimal", kind=kind, solver=plan.solver.name, usd=plan.objective_usd)
+    return f"{usd(plan.cost_usd)} USD ({good}); this is what decides it"
 
 
 def _advice(explanation: Explanation) -> tuple[str, ...]:

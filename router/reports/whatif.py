@@ -6,7 +6,7 @@ from router.explaining.whatif import WhatIf
 from router.plan.document import Plan
 from router.reports.difference import difference_tables
 from router.reports.document import Report, ReportTable, columns
-from router.reports.words import as_sentence, percent, usd
+from router.reports.words import OPTIMAL, as_sentence, far, usd
 
 
 def whatif_report(answer: WhatIf) -> Report:
@@ -37,5 +37,5 @@ def _headline(answer: WhatIf) -> list[str]:
 def _cost(plan: Plan | None) -> str:
     if plan is None:
         return "no plan keeps every promise"
-    gap = "" if plan.gap < 1e-6 else f", within {percent(max(plan.gap, 1e-4))} of the least possible"
+    gap = "" if plan.gap <= OPTIMAL else f", {far(plan.gap)} above its bound"
     return f"{usd(plan.cost_usd)} USD{gap}"

@@ -138,6 +138,17 @@ def proof(
     return f"{known}; {why}" if why else known
 
 
+def far(gap: float) -> str:
+    """A gap as it may be stated: `0.27 %` of 0.264 %, never less than it is."""
+    return f"{_rounded_up(gap * 100)} %" if gap > OPTIMAL else "0 %"
+
+
+def usd_down(amount: float) -> str:
+    """As `usd`, never more than the amount: of a bound."""
+    step = 1.0 if abs(amount) >= CENTS_BELOW_USD - 0.005 else 0.01
+    return usd(math.floor(amount / step + 1e-9) * step) if amount >= step else usd(amount)
+
+
 def as_sentence(text: str, name: str) -> str:
     """With a capital, but where it begins with a name."""
     return text if text.startswith(name) else text[:1].upper() + text[1:]

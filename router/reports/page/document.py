@@ -18,7 +18,7 @@ from router.reports.page.history import history
 from router.reports.page.infeasible import without_a_plan
 from router.reports.page.why import rests_on, why
 from router.reports.sizing import report_of
-from router.reports.words import hours, usd
+from router.reports.words import hours, proof, usd
 from router.schema import Problem
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -101,12 +101,12 @@ def decision(plan: Plan) -> tuple[str, str]:
     signed = dict.fromkeys(row.seller for row in plan.contracts if row.signed_by == "plan")
     what = f"Run on {_and(ranked)}" if ranked else "Run nothing"
     what += f" and sign {_and(list(signed))}." if signed else "; nothing new is signed."
-    proven = (
-        "no plan costs less" if plan.gap <= 1e-6 else f"no plan costs less than {usd(plan.bound_usd)} USD"
-    )
+    kind = "solver" if plan.proof is None else plan.proof.kind
+    limit_s, by = plan.solver.options.time_limit_s, plan.solver.name
+    good = proof(plan.gap, plan.stop, limit_s, kind=kind, solver=by, usd=plan.objective_usd)
     futures = len(plan.scenarios)
     expected = f", expected over {futures} futures" if futures > 1 else ""
-    return what, f"That costs {usd(plan.cost_usd)} USD over {hours(plan.horizon_h)}{expected}; {proven}."
+    return what, f"That costs {usd(plan.cost_usd)} USD over {hours(plan.horizon_h)}{expected}; {good}."
 
 
 def _and(names: list[str]) -> str:

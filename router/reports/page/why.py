@@ -7,11 +7,12 @@ from router.plan.document import Plan
 from router.reports.document import ReportTable, columns
 from router.reports.page.companions import Companions
 from router.reports.page.elements import PageSection, figures, heading, listed, missing, paragraph, table
-from router.reports.words import OPTIMAL, percent, proof, usd
+from router.reports.words import OPTIMAL, far, proof, usd, usd_down
 from router.schema import Problem
 
 MOST_REFUSED = 60
 CENT = 0.005
+BOUND = {"own": "no plan costs less, proven", "two_searches": "two searches found none that costs less"}
 
 
 def why(plan: Plan, tables: dict[str, ReportTable], beside: Companions) -> list[PageSection]:
@@ -104,9 +105,10 @@ def rests_on(plan: Plan, problem: Problem | None) -> list[PageSection]:
     kind = "solver" if plan.proof is None else plan.proof.kind
     limit_s, by = plan.solver.options.time_limit_s, plan.solver.name
     good = proof(plan.gap, plan.stop, limit_s, kind=kind, solver=by, usd=plan.objective_usd)
+    bound = usd_down(plan.bound_usd) if plan.gap > OPTIMAL else usd(plan.bound_usd)
     shown = [
-        ("bound", f"{usd(plan.bound_usd)} USD", "no plan costs less"),
-        ("gap", percent(plan.gap if plan.gap > OPTIMAL else 0.0), "gap between plan and bound"),
+        ("bound", f"{bound} USD", BOUND.get(kind, f"as {by} states it, not re-checked")),
+        ("gap", far(plan.gap), "gap between plan and bound"),
         (
             "checks",
             f"{sum(check.ok for check in plan.verified.checks)} of {len(plan.verified.checks)}",
