@@ -15,7 +15,7 @@ from solvers.core.shell import solve as solve_with
 from solvers.highs_relaxation import HighsRelaxation
 from solvers.piecewise.apart import PiecesApart
 from solvers.piecewise.choice import chosen
-from solvers.piecewise.roundings import rounded_pieces
+from solvers.piecewise.roundings import near_by, rounded_pieces
 from solvers.rounded import solve_rounded
 
 type Piece = tuple[float, list[float], list[float]]
@@ -81,12 +81,48 @@ def by_highs(program: LinearProgram, options: SolveOptions) -> object:
 
 def test_each_piece_has_its_best_way() -> None:
     """Sixty pieces of 95 of work, 9.5 instances of 10 USD that carry 10 each in the relaxation: 10 of them, 100 USD.
-    (Nine and two small ones cost 98.8, but no small one is open in the relaxation.)
+    (Nine and two small ones cost 98.8, but two more of one kind are not near by.)
     """
     program, part = market([(95.0, [10.0, 4.0], [10.0, 4.4])] * 60)
     found = rounded_pieces(apart(program, part), by_highs, SolveOptions(gap=1e-9))
     assert found is not None
     assert program.objective(found[0]) == approx(6000.0)
+
+
+def test_one_of_another_kind_makes_up_for_what_is_rounded_down() -> None:
+    """Sixty pieces of 91 of work, 9.1 instances of 10 USD in the relaxation: ten cost 100, nine are too few; nine and
+    one small one, of which the relaxation has none, carry 95 at 95.6 USD.
+    """
+    program, part = market([(91.0, [10.0, 5.0], [10.0, 5.6])] * 60)
+    found = rounded_pieces(apart(program, part), by_highs, SolveOptions(gap=1e-9))
+    assert found is not None
+    assert program.objective(found[0]) == approx(60 * 95.6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("token_usd", [None, 3.0], ids=["may lack", "by the token"])
+def test_what_was_tried_bounds_what_others_cost(seed: int, token_usd: float | None) -> None:
+    """Any numbers, tried: no piece that does with them costs less than others' slopes say, in 20 drawn pairs."""
+    free, part = market(drawn(seed), token_usd=token_usd)
+    most = float(np.floor(solve(free.relax()).point[free.integer].sum()))
+    program, part = market(drawn(seed), most, token_usd=token_usd)
+    pieces, rng = apart(program, part), np.random.default_rng(seed)
+    middle = np.round(pieces.point[pieces.whole])
+    moved = [np.maximum(middle + rng.integers(-2, 3, len(middle)), 0.0) for _ in range(5)]
+    may_lack = np.bincount(pieces.of[pieces.open], minlength=pieces.number) > 0
+    ways = [pieces.tried(np.where(may_lack[pieces.of], each, middle)) for each in moved]
+    for one in ways:
+        for other in ways:
+            assert one is not None
+            assert other is not None
+            rise = np.bincount(pieces.of, one.slope * (other.value - one.value), pieces.number)
+            least = one.penalised + rise
+            assert (other.penalised >= least - 1e-6).all()
+            assert (other.usd >= least - 1e-6).all()
+    nearest = near_by(pieces)
+    assert (nearest[0] == middle).all()
+    assert (nearest >= pieces.lower).all()
+    assert (nearest == np.round(nearest)).all()
 
 
 @pytest.mark.parametrize("seed", range(5))

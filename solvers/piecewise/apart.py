@@ -39,12 +39,16 @@ class TriedWay(Record):
     point   (n,) with the flows under prices
     does    (pieces,) whether they do for a piece
     usd     (pieces,) what they cost there at prices; inf where they do not do
+    penalised   (pieces,) the same with the price of what a piece lacks
+    slope       (k,) what one more of a whole column adds to `penalised`, at first: that is convex in them
     """
 
     value: Floats
     point: Floats
     does: Bools
     usd: Floats
+    penalised: Floats
+    slope: Floats
 
 
 class PiecesApart:
@@ -83,6 +87,7 @@ class PiecesApart:
         self.open = (self.off > WHOLE) & (self.of >= 0)
         self.reaching, self.spanning = self._across()
         self.cost = program.cost - program.matrix[self.reaching].T @ self.prices[self.reaching]
+        self.dear = MISSING * float(np.abs(self.cost[self.whole[self.of >= 0]]).max(initial=0.0))
         self.paid = self.reaching[self.prices[self.reaching] != 0.0]
         self.closed, self.added = np.zeros(0, dtype=np.int64), 0
 
@@ -95,12 +100,21 @@ class PiecesApart:
     def tried(self, value: Floats) -> TriedWay | None:
         """Whole numbers (k,) in every piece at once; None: not solved."""
         self._apart()
-        point = self.relaxation.solve(value, value).point
-        if point is None:
+        answer = self.relaxation.solve(value, value)
+        if answer.point is None or answer.multipliers is None:
             return None
         n, short = self.program.n_columns, self.whole[self.open]
-        lacks = np.bincount(self.part[short], point[n : n + len(short)] > WHOLE, self.number) > 0
-        return TriedWay(value, point[:n], ~lacks, np.where(lacks, inf, self.by_piece(point[:n])))
+        point, missing = answer.point[:n], answer.point[n : n + len(short)]
+        lacks = np.bincount(self.part[short], missing > WHOLE, self.number) > 0
+        usd = self.by_piece(point)
+        penalised = usd + np.bincount(self.part[short], missing * (self.cost[short] + self.dear), self.number)
+        slope = self.slope(answer.multipliers[: self.program.n_rows])
+        return TriedWay(value, point, ~lacks, np.where(lacks, inf, usd), penalised, slope)
+
+    def slope(self, prices: Floats) -> Floats:
+        """(k,) the whole columns' reduced costs."""
+        columns = self.program.by_column[:, self.whole]
+        return np.asarray(self.program.cost[self.whole] - columns.T @ prices)
 
     def together(self, value: Floats) -> tuple[Floats, SimplexBasis] | None:
         """(n,) the point with these whole numbers (k,) that keeps to all rows, and its basis; None: there is none."""
@@ -141,7 +155,7 @@ class PiecesApart:
         short, paid = int(self.open.sum()), len(self.paid)
         self._limit_added(
             np.concatenate([np.zeros(short), np.full(paid, -inf)]),
-            np.concatenate([np.ones(short), np.full(paid, inf)]),
+            np.full(short + paid, inf),
         )
 
     def _together(self) -> None:
@@ -162,11 +176,10 @@ class PiecesApart:
         self.closed = np.flatnonzero((upper < program.col_upper) & ~program.integer)
         relaxation.limit_columns(self.closed, program.col_lower[self.closed], upper[self.closed])
         short, paid = self.whole[self.open], len(self.paid)
-        dearest = float(np.abs(self.cost[self.whole[self.of >= 0]]).max(initial=0.0))
         excess = sparse.csc_array(
             (-np.ones(paid), (self.paid, np.arange(paid))), shape=(program.n_rows, paid)
         )
         columns: Any = sparse.hstack([program.by_column[:, short], excess], format="csc")
-        cost = np.concatenate([program.cost[short] + MISSING * dearest, -self.prices[self.paid]])
+        cost = np.concatenate([program.cost[short] + self.dear, -self.prices[self.paid]])
         self.added = len(cost)
         relaxation.add_columns(cost, columns, np.zeros(self.added), np.zeros(self.added))

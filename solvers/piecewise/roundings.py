@@ -1,8 +1,12 @@
 """A relaxation's whole numbers rounded in several ways, tried in all pieces side by side, one way chosen for each.
 
-1  all at the nearest number, in every piece at once (solvers.piecewise.apart); then, by rank of its fraction within
-   its piece, one number the other way, kept where that makes its piece cheaper; again, until that promises the gap
-   asked for or gains hardly anything
+What a piece costs at prices is convex in its whole numbers x, so that whatever is tried bounds what else would cost:
+
+    usd(x) ≥ usd(x') + Σ_k slope_k (x_k − x'_k)        x' tried, slope its reduced costs
+
+1  all at the nearest number, in every piece at once (solvers.piecewise.apart); then those numbers near by that cost
+   least by all these bounds together, piece by piece; again, until the best of each promises the gap asked for or no
+   bound lets hope for less
 2  a way tried for each piece, so that together they keep to the rows that reach (solvers.piecewise.choice)
 3  the flows for these numbers; where they cost more than asked for, more ways
 """
@@ -22,6 +26,7 @@ from solvers.piecewise.apart import WHOLE, PiecesApart, TriedWay
 from solvers.piecewise.choice import chosen
 
 type Ints = NDArray[np.int64]
+type Bools = NDArray[np.bool_]
 
 FEWEST = 50
 """Pieces with something to round: below, there is little to choose from."""
@@ -31,7 +36,13 @@ ENOUGH, AGAIN = 0.9, 0.75
 """Of the gap asked for: what ways are to promise; of that, where the flows cost more."""
 
 GAIN = 1e-5
-"""Relative: a way that gains less all together gains hardly anything."""
+"""Relative: where no more than this may be gained all together, nothing is left to try."""
+
+OTHERS = 2
+"""Of a piece's numbers to round, those nearest to a half: each of them the other way too."""
+
+MOVED = 8
+"""Of a piece's whole columns, those whose price is nearest to what they are worth: one more or less of each."""
 
 
 def rounded_pieces(
@@ -43,14 +54,14 @@ def rounded_pieces(
     best: tuple[Floats, SimplexBasis] | None = None
     usd = inf
     try:
-        turning, share = _Turning(pieces, options), ENOUGH
-        while turning.ways:
-            turning.run(share * options.gap * abs(pieces.usd))
-            value = chosen(pieces, turning.ways, solve, options)
+        trying, share = _Trying(pieces, options), ENOUGH
+        while trying.ways:
+            trying.run(share * options.gap * abs(pieces.usd))
+            value = chosen(pieces, trying.ways, solve, options)
             found = None if value is None else pieces.together(value)
             if found is not None and pieces.program.objective(found[0]) < usd:
                 best, usd = found, pieces.program.objective(found[0])
-            if turning.ended or (best is not None and usd - pieces.usd <= options.gap * abs(usd)):
+            if trying.ended or (best is not None and usd - pieces.usd <= options.gap * abs(usd)):
                 break
             share *= AGAIN
         return best
@@ -58,63 +69,89 @@ def rounded_pieces(
         pieces.close()
 
 
-class _Turning:
-    """All numbers at the nearest, then one of each piece the other way, the one nearest to a half first.
+class _Trying:
+    """All numbers at the nearest, then of those near by, (c, k), what promises most in each piece.
 
-    `ended` where nothing is left to try.
+    usd     (pieces,) of the best that was tried
+    least   (c, pieces) no less does each of those near by cost
+    ended   nothing is left to try, or no time
     """
 
     def __init__(self, pieces: PiecesApart, options: SolveOptions) -> None:
         self.pieces, self.options = pieces, options
-        self.value = pieces.point[pieces.whole]
-        self.rank = _ranks(pieces)
-        self.turns = int(self.rank[pieces.open].max(initial=-1)) + 1
-        self.best = np.clip(np.round(self.value), pieces.lower, pieces.upper)
+        self.near = near_by(pieces)
         self.base = pieces.by_piece(pieces.point)
+        self.usd, self.best = np.full(pieces.number, inf), self.near[0]
+        self.least = self._at_least(self.base, pieces.slope(pieces.prices), pieces.point[pieces.whole])
         self.ways: list[TriedWay] = []
-        first = self._tried(self.best)
-        self.usd = np.full(pieces.number, inf) if first is None else first
-        self.count = self.idle = 0
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing is left to try, or no time."""
-        return len(self.ways) >= MOST_WAYS or self.idle >= self.turns or self.options.late
+        self.ended = False
+        self._try(self.best)
 
     def run(self, enough: float) -> None:
         """Ways, until the best of each piece promises no more than so much above the relaxation."""
         while not self.ended and self.usd.sum() - self.base.sum() > enough:
-            self._turn()
+            pick = self.least.argmin(axis=0)
+            gain, least = self.usd - self.least[pick, np.arange(len(pick))], GAIN * abs(self.pieces.usd)
+            some = gain > least / len(pick)
+            if gain[some].sum() <= least:
+                self.ended = True
+            else:
+                self._try(self._promising(pick, some))
 
-    def _turn(self) -> None:
+    def _promising(self, pick: Ints, some: Bools) -> Floats:
+        """(k,) of some pieces those near by that are picked, of all others the best known."""
+        of = np.maximum(self.pieces.of, 0)
+        picked = self.near[pick[of], np.arange(len(of))]
+        return np.where((self.pieces.of >= 0) & some[of], picked, self.best)
+
+    def _try(self, value: Floats) -> None:
         pieces = self.pieces
-        turned = pieces.open & (self.rank == self.count % self.turns)
-        below, other = np.floor(self.value + WHOLE), self.best.copy()
-        other[turned] = np.where(self.best[turned] > below[turned], below[turned], below[turned] + 1.0)
-        usd = self._tried(np.clip(other, pieces.lower, pieces.upper))
-        self.count += 1
-        if usd is None:
-            self.idle += 1
-            return
-        better = usd < self.usd
-        known = better & np.isfinite(self.usd)
-        gained = float((self.usd - usd)[known].sum())
-        least = GAIN * abs(pieces.usd)
-        self.idle = 0 if gained > least or (better & ~known).any() else self.idle + 1
-        self.best = np.where((pieces.of >= 0) & better[pieces.of], self.ways[-1].value, self.best)
-        self.usd = np.minimum(usd, self.usd)
-
-    def _tried(self, value: Floats) -> Floats | None:
-        way = self.pieces.tried(value)
+        way = None if self.options.late else pieces.tried(value)
         if way is None:
-            return None
+            self.ended = True
+            return
         self.ways.append(way)
-        return way.usd
+        self.least = np.maximum(self.least, self._at_least(way.penalised, way.slope, value))
+        better = way.usd < self.usd
+        self.best = np.where((pieces.of >= 0) & better[pieces.of], value, self.best)
+        self.usd = np.minimum(way.usd, self.usd)
+        self.ended = len(self.ways) >= MOST_WAYS
+
+    def _at_least(self, usd: Floats, slope: Floats, value: Floats) -> Floats:
+        """(c, pieces) what those near by cost at least, where a value (k,) costs so much and rises so."""
+        pieces = self.pieces
+        inside = pieces.of >= 0
+        of, away = pieces.of[inside], (self.near - value)[:, inside] * slope[inside]
+        return np.array([usd + np.bincount(of, each, pieces.number) for each in away])
 
 
-def _ranks(pieces: PiecesApart) -> Ints:
-    """(k,) of each open number among those of its piece, the one nearest to a half first."""
-    order = np.lexsort((-pieces.off * pieces.open, pieces.of))
+def near_by(pieces: PiecesApart) -> Floats:
+    """(c, k) numbers near those of the relaxation, the nearest first, for all pieces at once.
+
+    Each is one of 2^`OTHERS` ways to round, as it is or with one whole column of each piece by one more or less.
+    """
+    value = pieces.point[pieces.whole]
+    nearest = np.clip(np.round(value), pieces.lower, pieces.upper)
+    below = np.floor(value + WHOLE)
+    other = np.where(nearest > below, below, below + 1.0)
+    half = _ranks(pieces, -pieces.off * pieces.open)
+    movable = (pieces.of >= 0) & (pieces.lower < pieces.upper)
+    place = _ranks(pieces, np.where(movable, np.abs(pieces.slope(pieces.prices)), inf))
+    many = min(int(place[movable].max(initial=-1)) + 1, MOVED)
+    ways = list[Floats]()
+    for turned in range(2**OTHERS):
+        turn = pieces.open & (half < OTHERS) & ((turned >> np.minimum(half, OTHERS)) % 2 == 1)
+        rounded = np.where(turn, other, nearest)
+        ways.append(rounded)
+        for k in range(many):
+            some = movable & (place == k)
+            ways += [np.where(some, rounded + 1.0, rounded), np.where(some, rounded - 1.0, rounded)]
+    return np.clip(np.array(ways), pieces.lower, pieces.upper)
+
+
+def _ranks(pieces: PiecesApart, key: Floats) -> Ints:
+    """(k,) of each whole column among those of its piece, the smallest key first."""
+    order = np.lexsort((key, pieces.of))
     start = np.searchsorted(pieces.of[order], np.arange(pieces.number))
     rank = np.zeros(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order)) - start[np.maximum(pieces.of[order], 0)]
