@@ -33,6 +33,7 @@ from solvers.core.result import SimplexBasis, Solution, Stats, Stop
 from solvers.core.shell import solve as solve_with
 from solvers.piecewise.apart import PiecesApart
 from solvers.piecewise.roundings import rounded_pieces
+from solvers.rounding.tableau import BasisRows
 
 if TYPE_CHECKING:
     from solvers.highs_relaxation import HighsRelaxation
@@ -60,18 +61,21 @@ def solve_rounded(
     pieces: Callable[[], Ints] | None = None,
     *,
     rounds: int = ROUNDS,
+    by_basis: bool = False,
 ) -> Solution | None:
     """The best such plan and the relaxation's bound; None where there is none, or where counts are small.
 
     `pieces` gives (n,) the piece of each column, −1 where it spans. `Stop.OPTIMAL` only where the gap asked for is
     reached; else `Stop.TIME_LIMIT` or `Stop.EXHAUSTED`. `rounds` of rows are added; without any there is one way alone.
+    `by_basis`: rows of its basis, not of capacities: they say more where several share a load, at whatever counts.
     """
     from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
 
     began, left_s = time.perf_counter(), options.left_s
     relaxation = HighsRelaxation(program, time_limit_s=None if isinf(left_s) else left_s)
     low, high = (bounds[relaxation.columns] for bounds in program.whole_bounds)
-    rows, bound, best, usd = CapacityRows(program), -np.inf, None, np.inf
+    rows = BasisRows(program, relaxation) if by_basis else CapacityRows(program)
+    bound, best, usd = -np.inf, None, np.inf
     basis: SimplexBasis | None = None
     for k in range(rounds + 1):
         answer = relaxation.solve(low, high)

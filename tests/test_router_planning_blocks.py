@@ -218,6 +218,21 @@ def test_a_proof_that_proves_less_than_it_states_is_caught(made: tuple[Problem, 
         assert "proof" in verify(stated, _proof(plan, **lie)).failed(), lie
 
 
+def test_roundings_of_a_block_are_made_again_by_who_checks(tmp_path: Path) -> None:
+    """A part with other weights of a row, or without its rows, proves less than it states."""
+    stated, plan = by_blocks(random_problem(1), tmp_path)
+    assert plan.proof is not None
+    assert verify(stated, plan).ok
+    first, *parts = plan.proof.parts
+    assert first.roundings
+    row, *rows = first.roundings
+    for factor in (0.5, 3.1):
+        weights = {name: factor * weight for name, weight in row.weights.items()}
+        bent = replace(first, roundings=(replace(row, weights=weights), *rows))
+        assert verify(stated, _proof(plan, parts=(bent, *parts))).failed() == ("proof",)
+    assert verify(stated, _proof(plan, parts=(replace(first, roundings=None), *parts))).failed() == ("proof",)
+
+
 def test_blocks_do_not_bound_what_reaches_across(made: tuple[Problem, Plan]) -> None:
     stated, plan = made
     rented = stated.offers[4]

@@ -15,7 +15,7 @@ from router.plan.proof import ProofCase, ProofPart, Rounding
 from router.planning import proving
 from router.verification import verify
 from router.verification.bound import deferred
-from router.verification.bound.proof import Unproven, proven_cases
+from router.verification.bound.proof import Unproven, proven_cases, proven_parts
 from router.verification.bound.relaxation import RelaxedProblem
 from router.verification.bound.roundings import rounding_name, rounding_of
 
@@ -130,6 +130,41 @@ def test_what_makes_no_row_proves_nothing(stated: Rounding) -> None:
     case = ProofCase({}, 0.0, (ProofPart((), (), 0.0, {rounding_name(0): -1.0}),), roundings=(stated,))
     with raises(Unproven, match=r"rounding\(0\) is not a row|nothing is not a promise"):
         proven_cases(model, (case,))
+
+
+def test_a_part_has_rows_of_its_own() -> None:
+    """As `test_a_row_by_hand`, in a part and in the only part of a case; no other part may speak of them."""
+    part = ProofPart((), (), 1.0, {rounding_name(0): -1.0}, roundings=(FILLED,))
+    assert proven_parts(pool(), (part,)) == ([approx(1.0)], approx(1.0))
+    assert proven_cases(pool(), (ProofCase({}, 1.0, (part,)),))[0][1] == approx(1.0)
+    two = pool()
+    two.variable("rest", 3.0, lower=1.0, usd=2.0)
+    two.constraint("more", [("rest", 1.0)], lower=2.0)
+    other = ProofPart((), (), 4.0, {"more": 2.0})
+    assert proven_parts(two, (part, other))[1] == approx(5.0)
+    for parts in (
+        (part, replace(other, multipliers={rounding_name(0): -1.0})),  # it is not theirs
+        (part, part),  # both speak of the count
+        (replace(part, roundings=None),),
+        (replace(part, multipliers={rounding_name(1): -1.0}),),
+        (replace(part, roundings=(Rounding({rounding_name(0): 1.0}, ()),)),),  # made of itself
+        (replace(part, roundings=(Rounding({rounding_name(1): 0.4}, ()), FILLED)),),  # of one after it
+    ):
+        with raises(Unproven):
+            proven_parts(two, parts)
+    heavier = replace(part, roundings=(Rounding({"capacity": 1 / 6, "demand": -8 / 6}, ()),))
+    assert proven_parts(pool(), (heavier,))[1] == approx(0.0, abs=1e-6)  # n + 2 x ≥ 2: true, and less
+
+
+def test_a_row_may_be_made_of_one_before_it() -> None:
+    """2 n ≥ 1 makes n ≥ 1; then 0.4 of that and 0.5 m ≥ 0.3: 0.4 n + 0.5 m ≥ 0.7 makes n + m ≥ 1 and more."""
+    model = RelaxedProblem()
+    n, m = model.variable("n", 9.0, whole=True, usd=1.0), model.variable("m", 9.0, whole=True, usd=1.0)
+    model.constraint("first", [(n, 2.0)], lower=1.0)
+    model.constraint("second", [(m, 0.5)], lower=0.3)
+    rows = (Rounding({"first": -0.5}, ()), Rounding({rounding_name(0): 0.4, "second": -1.0}, ()))
+    part = ProofPart((), (), 0.0, {rounding_name(1): -1.0}, roundings=rows)
+    assert proven_parts(model, (part,))[1] == approx(1.0)
 
 
 def test_a_week_in_which_work_waits_is_bounded_by_them(monkeypatch: MonkeyPatch) -> None:

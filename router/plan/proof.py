@@ -28,6 +28,16 @@ class ProvenLeaf:
 
 
 @record
+class Rounding:
+    """A row that whole counts make of promises: their sum by these weights, rounded."""
+
+    weights: Multipliers = stated("Of each promise in the sum, of such rows before this one too")
+    down: tuple[str, ...] = stated(
+        "What is counted down from its upper limit; all else counts up from its lower one"
+    )
+
+
+@record
 class ProofPart:
     """A part of the problem that shares no promise with the others, but for those at a price."""
 
@@ -41,15 +51,9 @@ class ProofPart:
     usd: Multipliers | None = stated(
         "USD per unit of what other parts decide too: so much of it is paid here", default=None
     )
-
-
-@record
-class Rounding:
-    """A row that whole counts make of promises: their sum by these weights, rounded."""
-
-    weights: Multipliers = stated("Of each promise in the sum, of such rows before this one too")
-    down: tuple[str, ...] = stated(
-        "What is counted down from its upper limit; all else counts up from its lower one"
+    roundings: tuple[Rounding, ...] | None = stated(
+        "Rows that hold in this part, `rounding(0)` and so on among its multipliers; any weights are right",
+        default=None,
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 
-from router.plan.proof import Proof, ProofCase, ProofPart, ProvenLeaf, parts_json
+from router.plan.proof import Proof, ProofCase, ProofPart, ProvenLeaf, Rounding, parts_json
 from router.plan.values import Interval
 from router.verification.base.audit import Audit
 from router.verification.base.costs import NO_SUMS
@@ -37,22 +38,23 @@ def proven_parts(
     costs, limits, error = priced(model, prices or {})
     speakers: dict[str, list[int]] = {}
     spoken = []
-    for i, part in enumerate(parts):
+    models = [_with_roundings(model, part.roundings) for part in parts]
+    for i, (part, within) in enumerate(zip(parts, models, strict=True)):
         leaves = (ProvenLeaf({}, part.multipliers or {}),) if part.leaves is None else part.leaves
-        own = _speaks_of(model, leaves, part.usd or {})
+        own = _speaks_of(within, leaves, part.usd or {})
         for name in own:
             speakers.setdefault(name, []).append(i)
         spoken.append((own, leaves))
     rest = _rest(model, parts, speakers, costs)
     bounds = []
-    for i, (part, (own, leaves)) in enumerate(zip(parts, spoken, strict=True)):
+    for i, (part, within, (own, leaves)) in enumerate(zip(parts, models, spoken, strict=True)):
         ranges = [_ranges(leaf) for leaf in leaves]
         if not covered(ranges):
             raise Unproven(f"part {i}: its leaves leave some counts out")
         multipliers = [leaf.multipliers for leaf in leaves]
         here = {name: costs[name] for name in own if name in costs}
         here |= {name: (usd, 0.0) for name, usd in (part.usd or {}).items()}
-        bounds.append(proven(model, own, list(zip(multipliers, ranges, strict=True)), here))
+        bounds.append(proven(within, own, list(zip(multipliers, ranges, strict=True)), here))
     sums = [model.constant, *limits, *bounds, *rest]
     total = math.fsum(sums)
     if not math.isfinite(total):
@@ -83,7 +85,8 @@ def proven_cases(model: RelaxedProblem, cases: tuple[ProofCase, ...]) -> list[tu
 
 def _in_one(case: ProofCase) -> bool:
     """Whether a case is one part with multipliers alone, of what the problem decides."""
-    alone = len(case.parts) == 1 and case.parts[0].leaves is None and not case.parts[0].usd
+    part = case.parts[0] if len(case.parts) == 1 else None
+    alone = part is not None and part.leaves is None and not part.usd and not part.roundings
     return alone and not case.prices and not case.sums
 
 
@@ -106,13 +109,21 @@ def _proven_in_one(
 
 
 def _of_case(model: RelaxedProblem, case: ProofCase) -> RelaxedProblem:
-    """With sums and rows that hold within these limits alone; rows may be made of rows before them."""
+    """With sums and rows that hold within these limits alone."""
     if not case.sums and not case.roundings:
         return model
     made = with_sums(model, case.sums or {})
     if made is None:
         raise Unproven("a sum is not one of whole counts, or is called as something else is")
-    for i, stated in enumerate(case.roundings or ()):
+    return _with_roundings(made, case.roundings)
+
+
+def _with_roundings(model: RelaxedProblem, roundings: Sequence[Rounding] | None) -> RelaxedProblem:
+    """With rows that hold here alone; they may be made of rows before them."""
+    if not roundings:
+        return model
+    made = replace(model, constraints=dict(model.constraints))
+    for i, stated in enumerate(roundings):
         for promise in stated.weights:
             _known(made, promise)
         row = rounding_of(made, stated)
