@@ -1,6 +1,6 @@
 """Very many periods, block by block: a market by the hour with demand from a trace file, its plan in Parquet.
 
-    pytest tests/benchmarks/test_bench_blocks.py -s        200 × 50 × 240 h; HOURS=8760 a year; WORKLOADS, OFFERS
+    pytest tests/benchmarks/test_bench_blocks.py -s        200 × 50 × 240 h; HOURS=8760 a year; WORKLOADS, OFFERS, SEED
 
 Planning, which checks the plan too, and `router verify`, each with THREADS processes (1): seconds of the clock, CPU
 seconds of all processes, the memory of the largest, and the gap to `proof.bound_usd`, which the check works out again.
@@ -23,6 +23,7 @@ WORKLOADS, OFFERS = (
     int(os.environ.get(name, default)) for name, default in (("WORKLOADS", 200), ("OFFERS", 50))
 )
 HOURS = [int(hours) for hours in os.environ.get("HOURS", "240").split(",")]
+SEED = int(os.environ.get("SEED", "1"))
 THREADS = os.environ.get("THREADS", "1")
 VOLUME, GAP = 100.0, 0.005
 ROUTER = [sys.executable, "-m", "router"]
@@ -30,7 +31,7 @@ ROUTER = [sys.executable, "-m", "router"]
 
 def written(folder: Path, hours: int) -> Path:
     """The problem and its trace."""
-    data = market(WORKLOADS, OFFERS, hours, volume=VOLUME).model_dump(
+    data = market(WORKLOADS, OFFERS, hours, seed=SEED, volume=VOLUME).model_dump(
         mode="json", by_alias=True, exclude_unset=True
     )
     start = datetime(2026, 1, 1)
@@ -86,7 +87,8 @@ def test_many_periods_are_planned_and_checked_by_blocks(tmp_path: Path) -> None:
         assert stated["proof"]["kind"] == "own"
         assert stated["gap"] <= GAP
         sys.stdout.write(
-            f"\n{WORKLOADS} × {OFFERS} × {hours} h, {THREADS} processes: planned in {made}; verified in {checked}; "
+            f"\n{WORKLOADS} × {OFFERS} × {hours} h, seed {SEED}, {THREADS} processes: "
+            f"planned in {made}; verified in {checked}; "
             f"gap {stated['gap']:.3%} of {stated['cost_usd']:,.0f} USD, "
             f"{stated['tables']['routes']['rows']:,} routes\n"
         )
