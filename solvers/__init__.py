@@ -21,7 +21,7 @@ from solvers.core.errors import (
 from solvers.core.options import SolveOptions
 from solvers.core.program import Blocks, LinearProgram
 from solvers.core.registry import Available, available, get
-from solvers.core.result import Duals, PiecePrices, SimplexBasis, Solution, Stats, Stop
+from solvers.core.result import Duals, PiecePrices, SimplexBasis, Solution, Stats, Stop, SummedLeaves
 from solvers.core.shell import solve as solve_with
 from solvers.core.units import own_units
 
@@ -45,6 +45,7 @@ __all__ = [
     "SolversError",
     "Stats",
     "Stop",
+    "SummedLeaves",
     "UnknownSolver",
     "available",
     "certify",

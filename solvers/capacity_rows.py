@@ -40,6 +40,10 @@ class ImpliedRows(Record):
     def __len__(self) -> int:
         return len(self.upper)
 
+    def some(self, at: NDArray[np.bool_]) -> ImpliedRows:
+        """Those at which a mask (k,) is true."""
+        return ImpliedRows(self.matrix[at], self.upper[at], self.row[at])
+
     def added_to(self, program: LinearProgram) -> LinearProgram:
         """The program with these rows below its own, which then have no names."""
         return replace(
@@ -50,6 +54,15 @@ class ImpliedRows(Record):
             row_names=None,
             blocks=None,
         )
+
+
+def joined(some: list[ImpliedRows]) -> ImpliedRows:
+    """All of them, in order."""
+    return ImpliedRows(
+        sparse.vstack([each.matrix for each in some], format="csr"),
+        np.concatenate([each.upper for each in some]),
+        np.concatenate([each.row for each in some]),
+    )
 
 
 class CapacityRows:
@@ -75,6 +88,10 @@ class CapacityRows:
         self.units = sparse.csr_array(ones, shape=matrix.shape)  # Σ_k y_k of each row
         # where one x alone fills a unit, its row says as much as the strong one
         self.given = self.is_unit | (self.value >= self.unit[self.row])
+
+    def none(self) -> ImpliedRows:
+        """No rows."""
+        return self._rows(np.empty(0, dtype=np.int64))
 
     def violated(self, point: Floats) -> ImpliedRows:
         """The rows that a point breaks."""

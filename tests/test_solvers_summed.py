@@ -15,11 +15,11 @@ from scipy import sparse
 from router import api
 from router.planning import structure
 from router.planning.structure import few_counts
-from solvers import LinearProgram, Solution, SolveOptions, Stop, is_feasible, solve, summed
+from solvers import LinearProgram, Solution, SolveOptions, Stop, is_feasible, solve
 from solvers.proof import WorkLimits
 from solvers.rounding import with_sums
-from solvers.share_rows import ShareRows
-from solvers.summed import dominated, equal_counts, solve_summed
+from solvers.sums import ShareRows, solve_summed, solving
+from solvers.sums.solving import dominated, equal_counts
 
 
 def searched(program: LinearProgram, options: SolveOptions) -> Solution:
@@ -92,7 +92,7 @@ def test_the_optimum_is_that_of_a_solver(seed: int, backend: str) -> None:
 
 
 def test_where_the_tree_ends_early_a_solver_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(summed, "WorkLimits", partial(WorkLimits, nodes=1))
+    monkeypatch.setattr(solving, "WorkLimits", partial(WorkLimits, nodes=1))
     for seed in range(6):
         program = drawn(seed)
         best = solve(program, "highs", SolveOptions(gap=0.0))
@@ -107,14 +107,14 @@ def test_no_share_row_cuts_off_a_whole_point(seed: int) -> None:
     program = drawn(seed)
     relaxed = solve(program.relax(), "highs", SolveOptions())
     assert relaxed.point is not None
-    matrix, upper = ShareRows(program).violated(relaxed.point)
+    broken = ShareRows(program).violated(relaxed.point)
     counts = np.flatnonzero(program.integer)
     for value in product((0.0, 1.0, 2.0), repeat=len(counts)):
         for cost in (program.cost, -program.cost):
             held = replace(program, cost=cost).fix(counts, value)
             answer = solve(held, "highs", SolveOptions())
             if answer.point is not None:
-                assert (matrix @ answer.point <= upper + 1e-6).all()
+                assert (broken.matrix @ answer.point <= broken.upper + 1e-6).all()
 
 
 def test_what_one_may_not_carry_opens_another() -> None:
@@ -125,12 +125,12 @@ def test_what_one_may_not_carry_opens_another() -> None:
     assert point is not None
     rows = ShareRows(program)
     for _ in range(5):
-        matrix, upper = rows.violated(point)
+        broken = rows.violated(point)
         program = replace(
             program,
-            matrix=sparse.vstack([program.matrix, matrix], format="csr"),
-            row_lower=np.concatenate([program.row_lower, np.full(len(upper), -np.inf)]),
-            row_upper=np.concatenate([program.row_upper, upper]),
+            matrix=sparse.vstack([program.matrix, broken.matrix], format="csr"),
+            row_lower=np.concatenate([program.row_lower, np.full(len(broken), -np.inf)]),
+            row_upper=np.concatenate([program.row_upper, broken.upper]),
         )
         point = solve(program.relax(), "highs", SolveOptions()).point
         assert point is not None

@@ -32,6 +32,7 @@ from router.planning.proofs.piecewise import priced_parts, rounded_parts
 from router.planning.proofs.scaled import ScaledRelaxation, parts_by_name
 from router.planning.proofs.spanning import spanning_cases, work_waits
 from router.planning.proofs.stating import rows_of_use, stated_proof
+from router.planning.proofs.summed import summed_cases
 from router.planning.publish import draft, gap_of
 from router.planning.second_look import (
     GAP,
@@ -132,7 +133,7 @@ def with_proof(
                 parts, prices, cases = _of_large(model, encoded, incumbent, max(options.gap, near))
             else:
                 parts = parts_apart(model, groups, _integers(incumbent), options, max(options.gap, near))
-        if not parts:
+        if not parts and cases is None:
             enough = _enough(model, start, incumbent.decoded.objective_usd, near)
             searched = searched_by(model, options, start, EFFORT if small else 0.0, enough)
             parts = parts_by_name(model, searched.parts)
@@ -150,10 +151,12 @@ def with_proof(
         incumbent = better.saying(audit=audit)
         relaxation.limited(incumbent.decoded.objective_usd)
     value = incumbent.decoded.objective_usd
-    by_parts = stated_proof(relaxation, parts, value, prices)
+    by_parts = None if not parts and cases is not None else stated_proof(relaxation, parts, value, prices)
     proof = None if cases is None else stated_proof(relaxation, (), value, None, cases)
     if proof is None or (by_parts is not None and by_parts.bound_usd > proof.bound_usd):
         proof = by_parts  # cases that time ran out for may prove less than all of it did before
+    if proof is None and incumbent.leaves is not None:
+        return with_proof(problem, encoded, incumbent.saying(leaves=None), running)
     if proof is None:
         return incumbent, None
     proof = replace(proof, mixes=mixes, minutes=rows_of_use(minutes, proof))
@@ -237,11 +240,16 @@ def searched_by(
 def _of_large(
     model: ScaledRelaxation, encoded: Encoded, incumbent: Incumbent, gap: float
 ) -> tuple[tuple[ProofPart, ...], dict[str, float] | None, tuple[ProofCase, ...] | None]:
-    """By the relaxation with cuts; where that leaves more than the gap by pieces at a price, or by cases of what spans
-    the horizon. Parts, prices and cases; none: no time.
+    """By the leaves of the search's tree over sums, if it has one; else by the relaxation with cuts, and where that
+    leaves more than the gap by pieces at a price, or by cases of what spans the horizon. Parts, prices and cases; none:
+    no time.
     """
     from solvers.strengthened import strengthened  # here: an export of the program needs no solver
 
+    if incumbent.leaves is not None:
+        cases = summed_cases(model, encoded.program, incumbent.leaves)
+        if cases is not None:
+            return (), None, cases
     options = replace(incumbent.options, watch=None)
     answer = strengthened(model.program, options)
     if answer is None:

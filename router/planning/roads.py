@@ -86,7 +86,8 @@ def best_by_any_road(
     # the search was stopped before it came so far, or what it states of its bound is not so
     stop = Stop.EXHAUSTED if best.stop is Stop.OPTIMAL else best.stop
     bound = min(best.bound, by_hand.objective_usd)
-    return replace(by_hand, bound=bound, stop=stop, rounds=best.rounds, prices=best.prices)
+    proof = replace(by_hand, prices=best.prices, leaves=best.leaves)
+    return replace(proof, bound=bound, stop=stop, rounds=best.rounds)
 
 
 def _by_hand(encoded: Encoded, solver: str, options: SolveOptions, held: Fixed) -> Incumbent | None:

@@ -19,7 +19,7 @@ from solvers import LinearProgram, Solution, SolveOptions, Stop
 from solvers.components import parts, solve_parts
 from solvers.piecewise.holding import solve_holding
 from solvers.piecewise.solving import solve_pieces
-from solvers.summed import solve_summed
+from solvers.sums import solve_summed
 from solvers.windows import COLUMNS, solve_windows
 
 SMALL = 3_000  # columns: below, the solver alone is as fast on a part

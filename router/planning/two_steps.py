@@ -37,6 +37,7 @@ from solvers import (
     SolversError,
     SolverUnavailable,
     Stop,
+    SummedLeaves,
     UnknownSolver,
     get,
 )
@@ -80,6 +81,7 @@ class Incumbent:
     mixes: Mapping[str, tuple[float, ...]] | None = None  # at which pools that wait were cut, by name
     minutes: Mapping[str, Mapping[str, float]] | None = None  # rows over sets of minutes, by name
     prices: PiecePrices | None = None  # under which pieces of the program prove the bound
+    leaves: SummedLeaves | None = None  # of a tree over sums that proves it
     nodes: int | None = None  # of the solver's tree; None: it does not say
     equal_plans: str = ""  # why another plan of the same cost was not looked for
     found_by: str = ""  # the road, where it was another than the search asked for
@@ -255,6 +257,7 @@ def finished(
         solver=solver,
         options=options,
         prices=first.prices,
+        leaves=first.leaves,
         nodes=first.stats.nodes,
     )
     before = (

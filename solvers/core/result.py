@@ -85,6 +85,31 @@ class PiecePrices(Record):
     tie: Floats
 
 
+class SummedLeaves(Record):
+    """Leaves of a tree over whole columns and sums of some, which leave no whole point out.
+
+    off, refuting   (o,) columns that are 0 in the tree; (o, m) multipliers of rows that bound what has one on, and 0
+                    those before it
+    groups          columns of each sum
+    cut, served     (c,) the row that each cut is made of, (c, n) which flows are in it (`solvers.capacity_rows`)
+    weights, strong, unit   of each share row (`solvers.sums.share_rows`)
+    lower, upper    (l, w + g) ranges of the whole columns, in their order, then of sums; ±inf: no end
+    multipliers     (l, m + c + s + g) of rows, cuts, share rows and sums
+    """
+
+    off: Ints
+    refuting: Floats
+    groups: tuple[Ints, ...]
+    cut: Ints
+    served: Any
+    weights: Any
+    strong: Any
+    unit: Floats
+    lower: Floats
+    upper: Floats
+    multipliers: Any
+
+
 class SimplexBasis(Record):
     """Where a solver's simplex method ended, for one of its own that goes on from there.
 
@@ -109,6 +134,7 @@ class Solution(Record):
     duals       for LPs solved to optimality by a backend that has them, else None. A MILP has no duals:
                 fix its integer columns and solve again, and say that the prices are of that LP
     prices      under which pieces of the program prove the bound, where that was the way
+    leaves      of a tree over sums that proves the bound, or some of it
     basis       of the linear program with this point's whole numbers, where the way to it left one
     """
 
@@ -119,6 +145,7 @@ class Solution(Record):
     duals: Duals | None = None
     stats: Stats = Stats()
     prices: PiecePrices | None = None
+    leaves: SummedLeaves | None = None
     basis: SimplexBasis | None = None
 
     @property

@@ -36,14 +36,14 @@ def proven_parts(
     for promise in prices or ():
         _known(model, promise)
     costs, limits, error = priced(model, prices or {})
-    speakers: dict[str, list[int]] = {}
+    speakers: dict[str, tuple[int, ...]] = {}
     spoken = []
     models = [_with_roundings(model, part.roundings) for part in parts]
     for i, (part, within) in enumerate(zip(parts, models, strict=True)):
         leaves = (ProvenLeaf({}, part.multipliers or {}),) if part.leaves is None else part.leaves
         own = _speaks_of(within, leaves, part.usd or {})
         for name in own:
-            speakers.setdefault(name, []).append(i)
+            speakers[name] = (*speakers.get(name, ()), i)
         spoken.append((own, leaves))
     rest = _rest(model, parts, speakers, costs)
     bounds = []
@@ -136,7 +136,7 @@ def _with_roundings(model: RelaxedProblem, roundings: Sequence[Rounding] | None)
 def _rest(
     model: RelaxedProblem,
     parts: tuple[ProofPart, ...],
-    speakers: Mapping[str, list[int]],
+    speakers: Mapping[str, tuple[int, ...]],
     costs: dict[str, Usd],
 ) -> list[float]:
     """What variables cost at least beside the parts; in `costs`, of what parts share, what is left of it.
@@ -145,7 +145,7 @@ def _rest(
     """
     rest = []
     for name, variable in model.variables.items():
-        own = speakers.get(name, [])
+        own = speakers.get(name, ())
         usd = costs.get(name, (variable.usd, 0.0))
         shares = [usd_here[name] for i in own if name in (usd_here := parts[i].usd or {})]
         silent = len(own) - len(shares)

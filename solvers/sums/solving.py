@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from solvers.capacity_rows import CapacityRows, ImpliedRows
+from solvers.capacity_rows import CapacityRows, ImpliedRows, joined
 from solvers.core.certify import is_feasible
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram, SubProgram
@@ -32,7 +32,8 @@ from solvers.forced import forced
 from solvers.proof import WorkLimits, branch_and_bound
 from solvers.rounded import whole_point
 from solvers.rounding import with_sums
-from solvers.share_rows import ShareRows
+from solvers.sums.leaves import summed_leaves
+from solvers.sums.share_rows import ShareRows, ShareSums, stacked
 
 if TYPE_CHECKING:
     from solvers.highs_relaxation import HighsRelaxation
@@ -73,10 +74,10 @@ def solve_summed(program: LinearProgram, run: Run, options: SolveOptions) -> Sol
     known = whole_point(program, relaxation, options, root)
     usd = np.inf if known is None else program.objective(known)
     off = _off(program, relaxation, root.point, usd, options)
-    part, held = _smaller(program, off)
-    cut, start = _strengthened(part.program, options)
-    groups = equal_counts(cut)
-    summed = with_sums(cut, groups)
+    part, held = _smaller(program, [column for column, _ in off])
+    rows, start = _strengthened(part.program, options)
+    groups = equal_counts(part.program)
+    summed = with_sums(_with_rows(part.program, *rows), groups)
     if start is not None:
         start = np.concatenate([start, [start[group].sum() for group in groups]])
     if options.watch is not None:
@@ -110,7 +111,8 @@ def solve_summed(program: LinearProgram, run: Run, options: SolveOptions) -> Sol
     reached = objective - bound <= options.gap * abs(objective)
     stop = stop if reached or stop is not Stop.OPTIMAL else Stop.EXHAUSTED
     stats = replace(Stats.of(program, raw=raw, solve_s=time.perf_counter() - began), nodes=nodes)
-    return Solution(stop=stop, point=point, objective=objective, bound=bound, stats=stats)
+    leaves = summed_leaves(program, off, part, rows, groups, tree)
+    return Solution(stop=stop, point=point, objective=objective, bound=bound, stats=stats, leaves=leaves)
 
 
 def _whole(point: Floats | None, part: SubProgram, held: Floats) -> Floats | None:
@@ -135,32 +137,42 @@ def _whole_bounds(program: LinearProgram) -> tuple[Floats, Floats]:
     return low[program.integer], high[program.integer]
 
 
-def _strengthened(program: LinearProgram, options: SolveOptions) -> tuple[LinearProgram, Floats | None]:
-    """The program with the rows that bind in its relaxation, and a whole point near that."""
+def _strengthened(
+    program: LinearProgram, options: SolveOptions
+) -> tuple[tuple[ImpliedRows, ShareSums], Floats | None]:
+    """Rows that bind in the program's relaxation, and a whole point near that."""
     relaxation, capacity, shares = _opened(program, options), CapacityRows(program), ShareRows(program)
-    bounds, n, m = _whole_bounds(program), program.n_columns, program.n_rows
-    matrix, upper, last = sparse.csr_array((0, n)), np.empty(0), -np.inf
+    bounds, m = _whole_bounds(program), program.n_rows
+    nothing = capacity.none(), shares.none()
+    cuts, made = [nothing[0]], [nothing[1]]
+    is_cut, last = np.empty(0, dtype=bool), -np.inf
     for _ in range(ROUNDS):
         answer = relaxation.solve(*bounds)
         if answer.point is None or answer.multipliers is None:
-            return program, None
+            return nothing, None
         bound = program.objective(answer.point)
         if bound - last <= ENOUGH * abs(bound) or options.late:
             break
-        last, broken = bound, capacity.violated(answer.point)
-        more, most = shares.violated(answer.point)
-        if not len(broken) + len(most):
+        last, broken, sums = bound, capacity.violated(answer.point), shares.violated(answer.point)
+        if not len(broken) + len(sums):
             break
-        added = sparse.vstack([broken.matrix, more], format="csr"), np.concatenate([broken.upper, most])
-        relaxation.add_rows(*added)
-        matrix, upper = sparse.vstack([matrix, added[0]], format="csr"), np.concatenate([upper, added[1]])
+        cuts.append(broken)
+        made.append(sums)
+        is_cut = np.concatenate([is_cut, np.arange(len(broken) + len(sums)) < len(broken)])
+        matrix = sparse.vstack([broken.matrix, sums.matrix], format="csr")
+        relaxation.add_rows(matrix, np.concatenate([broken.upper, sums.upper]))
     else:
         answer = relaxation.solve(*bounds)
     if answer.point is None or answer.multipliers is None:
-        return program, None
+        return nothing, None
     binding = np.abs(answer.multipliers[m:]) > 0.0
-    rows = ImpliedRows(matrix[binding], upper[binding], np.full(int(binding.sum()), -1))
-    return rows.added_to(program), whole_point(program, relaxation, options, answer)
+    kept = joined(cuts).some(binding[is_cut]), stacked(made).some(binding[~is_cut])
+    return kept, whole_point(program, relaxation, options, answer)
+
+
+def _with_rows(program: LinearProgram, cuts: ImpliedRows, shares: ShareSums) -> LinearProgram:
+    rows = np.full(len(shares), -1)
+    return ImpliedRows(shares.matrix, shares.upper, rows).added_to(cuts.added_to(program))
 
 
 def equal_counts(program: LinearProgram) -> list[Ints]:
@@ -173,24 +185,28 @@ def equal_counts(program: LinearProgram) -> list[Ints]:
 
 def _off(
     program: LinearProgram, relaxation: HighsRelaxation, point: Floats, usd: float, options: SolveOptions
-) -> Ints:
-    """Switches that are off in every point that costs less than `usd`: what the relaxation with one on proves."""
+) -> list[tuple[int, Floats]]:
+    """Switches that are off in every point that costs less than `usd`, each with the multipliers of the relaxation with
+    it on, which prove that.
+    """
     whole = relaxation.columns
     low, high = (bounds[whole] for bounds in program.whole_bounds)
     shut = np.flatnonzero((low == 0.0) & (high == 1.0) & (point[whole] <= WHOLE))[:MOST_SWITCHES]
-    off = []
+    off: list[tuple[int, Floats]] = []
     for k in shut.tolist() if np.isfinite(usd) else ():
         if options.late:
             break
         lower = low.copy()
         lower[k] = 1.0
         answer = relaxation.solve(lower, high)
-        if answer.point is not None and program.objective(answer.point) >= usd + DEARER * abs(usd):
-            off.append(int(whole[k]))
-    return np.array(off, dtype=np.int64)
+        if answer.point is None or answer.multipliers is None:
+            continue
+        if program.objective(answer.point) >= usd + DEARER * abs(usd):
+            off.append((int(whole[k]), answer.multipliers))
+    return off
 
 
-def _smaller(program: LinearProgram, off: Ints) -> tuple[SubProgram, Floats]:
+def _smaller(program: LinearProgram, off: list[int]) -> tuple[SubProgram, Floats]:
     """The program of what is open, and (n,) what all else is held at."""
     upper = np.where(dominated(program), np.minimum(program.col_upper, 0.0), program.col_upper)
     upper[off] = 0.0
