@@ -18,6 +18,7 @@ from router.loading.catalogue import load_text
 from router.normalise import normalise
 from router.plan.document import Plan
 from router.planning import optimise, structure
+from router.planning.own_rows import in_own_rows
 from solvers import SolveOptions
 
 INSTANCES = Path(__file__).parent / "instances"
@@ -33,6 +34,17 @@ USERS = (SHORT, LONG, BURSTS, FREE)
 def solved(name: str) -> Plan:
     """The plan of an instance, solved once."""
     return router.solve(INSTANCES / f"{name}.yaml")
+
+
+def test_flows_solved_again_are_of_the_program_with_its_cuts() -> None:
+    """Columns of levels come with the cuts: whole numbers were taken for those of the program without (exit 1)."""
+    uncut = encode(normalise(router.load(INSTANCES / "bug-031-waiting-by-the-hour.yaml")))
+    best = optimise.optimise(uncut, "highs", SolveOptions(gap=1e-2))
+    assert best.encoded.program.n_columns != uncut.program.n_columns
+    again = in_own_rows(best)
+    assert again is not None
+    assert len(again.point) == len(again.integers) == again.encoded.program.n_columns
+    assert again.objective_usd == pytest.approx(best.objective_usd, rel=1e-6)
 
 
 def largest(users: tuple[User, ...], rates: np.ndarray, count: int) -> float:

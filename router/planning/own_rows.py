@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from problems.core.encode import Encoded, exact, fixed_integers
+from problems.core.encode import exact, fixed_integers
 from router.errors import RouterError
 from router.planning.two_steps import Incumbent, run, tight
 from solvers import LinearProgram
@@ -18,8 +18,9 @@ from solvers import LinearProgram
 IDLE = 1e-9  # of a cell
 
 
-def in_own_rows(encoded: Encoded, incumbent: Incumbent) -> Incumbent | None:
+def in_own_rows(incumbent: Incumbent) -> Incumbent | None:
     """The plan with its flows solved again, cells idle where they were; None where there are no such flows."""
+    encoded = incumbent.encoded  # with the cuts of pools that wait
     view, cols, point = encoded.views[0], encoded.columns[0], incumbent.point
     periods = view.inst.time.periods
     at = view.flows.cell * periods + view.flows.period

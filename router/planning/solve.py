@@ -142,7 +142,7 @@ def checked[T](encoded: Encoded, incumbent: Incumbent, publishing: Callable[[Inc
 
 
 def _others(encoded: Encoded, incumbent: Incumbent, why: str) -> Iterator[Incumbent]:
-    again = in_own_rows(encoded, incumbent) if len(encoded.views) == 1 else None
+    again = in_own_rows(incumbent) if len(encoded.views) == 1 else None
     if again is not None:
         yield replace(again, found_by=f"its flows solved again, {why}")
     yield from by_other_roads(encoded, (incumbent.solver, incumbent.options), why)
