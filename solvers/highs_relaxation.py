@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
 from typing import Any
 
@@ -153,6 +154,11 @@ class HighsRelaxation:
         """All columns from one on."""
         at = np.arange(first, self.highs.getNumCol(), dtype=np.int32)
         self.highs.deleteCols(len(at), at)
+
+    def way_back(self) -> Callable[[], None]:
+        """From where the last solve ended the next one goes on after this is called, by the same rows and columns."""
+        before = self.highs.getBasis()
+        return lambda: self.highs.setBasis(before)
 
     @property
     def basis(self) -> SimplexBasis:

@@ -83,6 +83,7 @@ def solve_rounded(
         if point is None or (k == 0 and _small(program, point)):
             break
         bound = max(bound, program.objective(point))
+        back = relaxation.way_back()
         broken = rows.violated(point) if k < rounds else None
         last = broken is None or not len(broken)
         ways: list[Callable[[], tuple[Floats, SimplexBasis] | None]] = []
@@ -99,6 +100,7 @@ def solve_rounded(
                 break
         if best is None or usd - bound <= options.gap * abs(usd) or options.late or broken is None or last:
             break
+        back()
         relaxation.add_rows(broken.matrix, broken.upper)
     if best is None:
         return None

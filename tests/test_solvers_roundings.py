@@ -13,6 +13,7 @@ from solvers import LinearProgram, SimplexBasis, SolveOptions, Stop, is_feasible
 from solvers.core.registry import get
 from solvers.core.shell import solve as solve_with
 from solvers.highs_relaxation import HighsRelaxation
+from solvers.piecewise import choice
 from solvers.piecewise.apart import PiecesApart
 from solvers.piecewise.choice import chosen
 from solvers.piecewise.roundings import near_by, rounded_pieces
@@ -183,6 +184,37 @@ def test_the_relaxation_is_left_as_it_was() -> None:
     assert again is not None
     assert len(again) == program.n_columns
     assert program.objective(again) == approx(solve(program.relax()).objective)
+
+
+def test_a_relaxation_goes_on_from_where_it_was_asked_to() -> None:
+    """With other numbers held, and back: no step is left to take from where the optimum was."""
+    program, _ = market(drawn(1), token_usd=3.0)
+    relaxation = HighsRelaxation(program)
+    bounds = program.col_lower[program.integer], program.col_upper[program.integer]
+    first = relaxation.solve(*bounds)
+    back = relaxation.way_back()
+    assert first.point is not None
+    held = np.ceil(first.point[program.integer])
+    assert relaxation.solve(held, held).iterations
+    back()
+    again = relaxation.solve(*bounds)
+    assert again.point is not None
+    assert again.iterations == 0
+    assert program.objective(again.point) == approx(program.objective(first.point))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_choices_that_are_far_are_not_missed(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a limit binds: the choice among all costs no less than the one without those that are far, but for 1e-5."""
+    free, part = market(drawn(seed), token_usd=3.0)
+    program, part = market(drawn(seed), float(np.floor(solve(free.relax()).point[free.integer].sum())), 3.0)
+    usd = []
+    for far in (choice.FAR, np.inf):
+        monkeypatch.setattr(choice, "FAR", far)
+        found = rounded_pieces(apart(program, part), by_highs, SolveOptions(gap=1e-4))
+        assert found is not None
+        usd.append(program.objective(found[0]))
+    assert usd[0] <= usd[1] * (1 + 1e-5)
 
 
 def test_few_pieces_are_left_to_other_ways() -> None:

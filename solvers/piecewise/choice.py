@@ -31,6 +31,9 @@ BEYOND = 1.05
 NEAR = 0.01
 """Of the gap asked for: how near to the best choice."""
 
+FAR = 2e-6
+"""Of all costs: a choice whose reduced cost is more is left out, unless there is no choice without such."""
+
 HALF = 0.5  # of the time that is left
 
 
@@ -53,7 +56,10 @@ def chosen(pieces: PiecesApart, ways: list[TriedWay], solve: Solve, options: Sol
         some = np.flatnonzero(inside & (column[k][piece] >= 0))
         does = does + sparse.csr_array((point[some], (some, column[k][part[some]])), shape=does.shape)
     search = replace(options.within(HALF), gap=NEAR * options.gap)
-    answer = solve(_choice(pieces, at, does, held), search).point
+    choice = _choice(pieces, at, does, held)
+    answer = solve(_near_best(choice, FAR * abs(pieces.usd), solve, search), search).point
+    if answer is None:
+        answer = solve(choice, search).point
     if answer is None:
         return None
     taken = at[answer[: len(at)] > 0.5]
@@ -91,6 +97,16 @@ def _choice(pieces: PiecesApart, at: Ints, does: Any, held: Floats) -> LinearPro
         integer=np.arange(len(at) + some) < len(at),
         offset=float(program.cost @ held) + program.offset,
     )
+
+
+def _near_best(choice: LinearProgram, far: float, solve: Solve, options: SolveOptions) -> LinearProgram:
+    """The choices without those whose reduced cost in the relaxation is far above that of the best."""
+    duals = solve(choice.relax(), options).duals
+    if duals is None:
+        return choice
+    reduced = choice.cost - choice.matrix.T @ duals.row
+    left_out = choice.integer & (reduced > far)
+    return replace(choice, col_upper=np.where(left_out, 0.0, choice.col_upper))
 
 
 def _beyond(pieces: PiecesApart, rows: Ints, matrix: Any) -> tuple[Any, Floats]:
