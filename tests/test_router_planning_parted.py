@@ -7,10 +7,13 @@ import json
 import pytest
 
 import router
+from problems.physics.waiting import Cuts
 from router.loading.catalogue import load_text
 from router.plan.document import Plan
 from router.planning import optimise, structure
+from router.planning.waits import parted
 from router.planning.waits.parted import Parted
+from router.planning.waits.tighten import beside
 from router.verification import verify
 from solvers import SolveOptions
 
@@ -83,3 +86,37 @@ def test_hours_cost_what_each_costs_alone(monkeypatch: pytest.MonkeyPatch) -> No
     assert ran
     assert together.cost_usd == pytest.approx(alone, rel=1e-5)
     assert (ran[0].least <= ran[0].usd + 1e-9).all()
+
+
+def test_plans_are_looked_at_closely(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After one round the inner side gives away 1.5 % between its cuts; close beside the mixes found it does not."""
+    alone = sum(
+        checked(problem([chat], [documents], contract=False)).cost_usd
+        for chat, documents in zip(CHAT, DOCUMENTS, strict=True)
+    )
+    after_rounds, rounds, after, run = [], Parted._rounds, [], Parted.run
+
+    def looked_at(self: Parted) -> None:
+        rounds(self)
+        after_rounds.append(float(self.usd.sum()))
+
+    def ended(self: Parted) -> tuple[parted.Best, ...]:
+        found = run(self)
+        after.append(float(self.usd.sum()))
+        return found
+
+    monkeypatch.setattr(optimise, "SMALL", 0)
+    monkeypatch.setattr(structure, "SMALL", 60)
+    monkeypatch.setattr(parted, "MOST_ROUNDS", 1)
+    monkeypatch.setattr(Parted, "_rounds", looked_at)
+    monkeypatch.setattr(Parted, "run", ended)
+    together = checked(problem(CHAT, DOCUMENTS, contract=True))
+    assert after[0] < 0.99 * after_rounds[0]
+    assert together.cost_usd == pytest.approx(alone, rel=1e-5)
+
+
+def test_cuts_close_beside_mixes() -> None:
+    """1 % to both sides of 2 and of 4, on the first side alone: there are none on the second."""
+    cuts = beside({0: {(3, 5): Cuts(((2.0, 4.0), ()), (1, 2), 2)}}, 0.01)
+    assert cuts[0][3, 5].mixes == (pytest.approx((1.98, 2.0, 2.02, 3.96, 4.0, 4.04)), ())
+    assert cuts[0][3, 5].levels == (1, 2)

@@ -49,7 +49,7 @@ IDLE_SMALL = 10  # the same of a small one: a bound may stand still until every 
 ROUGH, PART = 1e-3, 0.1  # of the gap of a program, at most and of what is left between plan and bound
 BETTER = 1e-7  # relative
 SPARED, MOST_SPARED = 1.2, 0.05  # times what was too much; beyond, a point says little of the best plan
-DECIDED = 0.6  # of the time, for periods that fall apart once what spans them is held
+DECIDED = 0.7  # of the time, for periods that fall apart once what spans them is held
 DECIDED_GAP = 1e-5  # of a part's cost
 FIRST = 0.4  # of the time, for the first bound of a large program: what it says is then mended
 
@@ -242,12 +242,15 @@ class _ClosingIn:
         parted = Parted.of(plan, search, replace(self.fixed, spanning=Spanning(values)))
         if parted is None:
             return None
-        flows, cuts = parted.run()
+        found = parted.run()
         self.share_was_up |= parted.late
-        regions = Regions(cuts, inner=True)
-        staying = (waiting_flows(plan.encoded, plan.point)[0], flows)
-        same = self._find(regions, replace(parted.fixed, columns=staying))
-        return same and self._find(regions, before=Before(same.integers, frozenset()))
+        for flows, cuts in found:
+            regions = Regions(cuts, inner=True)
+            staying = (waiting_flows(plan.encoded, plan.point)[0], flows)
+            same = self._find(regions, replace(parted.fixed, columns=staying))
+            if same is not None:
+                return self._find(regions, before=Before(same.integers, frozenset()))
+        return None
 
     def _from(self, plan: Incumbent, cuts: CutsByScenario, *, narrow: bool) -> Incumbent | None:
         """A plan made better a window at a time, its regions cut so."""

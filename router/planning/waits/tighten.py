@@ -59,6 +59,21 @@ def cut_finely(encoded: Encoded, point: Floats) -> CutsByScenario:
     }
 
 
+def beside(cuts: CutsByScenario, way: float) -> CutsByScenario:
+    """The same cuts, and a part of each mix to both sides of it: an inner region gives away less, the nearer."""
+
+    def closed_in(mixes: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple(sorted({at for u in mixes for at in (u - way * u, u, u + way * u)}))
+
+    return {
+        s: {
+            at: own._replace(mixes=(closed_in(own.mixes[0]), closed_in(own.mixes[1])))
+            for at, own in of.items()
+        }
+        for s, of in cuts.items()
+    }
+
+
 def _all_over(view: View, pool: int, cuts: Cuts) -> tuple[tuple[float, ...], tuple[float, ...]]:
     users = users_of(view, np.flatnonzero(view.routes.pool == pool))
     first, second = (
