@@ -155,6 +155,12 @@ def _mix(uses: list[PoolUse], side: int) -> list[float]:
     return [shaped / load] if load > 0.0 else []
 
 
+def _thinned(mixes: list[float]) -> list[float]:
+    """Every second of them, and the first, which a plan has."""
+    others = sorted(set(mixes) - {mixes[0]})
+    return [mixes[0], *others[1::2]] if others else []
+
+
 def _add_queue(
     model: RelaxedProblem,
     queue: WaitingPool,
@@ -162,8 +168,11 @@ def _add_queue(
     parts: list[tuple[str, float]],
     mixes: list[float],
 ) -> bool:
-    """Whether the pool has no more pieces than can be written."""
+    """Whether the pool has no more pieces than can be written, cut at all of the mixes or at every second, fourth."""
     pieces = list(pieces_of(queue, mixes))
+    while len(pieces) > MOST_PIECES and mixes:
+        mixes = _thinned(mixes)
+        pieces = list(pieces_of(queue, mixes))
     if not pieces or len(pieces) > MOST_PIECES:
         return False
     serving: Terms = [(name, -part) for name, part in parts]
