@@ -2,14 +2,14 @@
 
     python tests/benchmarks/unstructured.py --seeds 1 2 3
     python tests/benchmarks/unstructured.py --seeds 1 --families starts --limit 60
-    python tests/benchmarks/unstructured.py --integral --families market starts --limit 30
+    python tests/benchmarks/unstructured.py --integral 20 --families market starts --gap 1e-3
 
 alone    the problem encoded, and HiGHS at its defaults on that program, to the gap
 search   ours with the second look left out: search, check of the plan; no proof, no second search
 all      ours as `router solve` does it, second look and proof included
 
 Each side in turn in one process, CPU seconds after loading. With --integral instead the primal integral of the search
-and of HiGHS: the mean over the limit's CPU seconds of how far the best plan so far is above the best of all sides,
+and of HiGHS: the mean over so many CPU seconds of how far the best plan so far is above the best of both sides,
 relative to that, 1 while there is none.
 """
 
@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from time import process_time
@@ -200,7 +201,7 @@ def rows(
             yield name, seed, taken
 
 
-def integrals(problem: Problem, limit_s: float) -> dict[str, float]:
+def integrals(problem: Problem, asked: SolveOptions, over_s: float) -> dict[str, float]:
     """The primal integral of each side, see the module."""
     found: dict[str, Reached] = {}
     for side in ("alone", "search"):
@@ -210,20 +211,19 @@ def integrals(problem: Problem, limit_s: float) -> dict[str, float]:
             if usd < min((each for _, each in reached), default=np.inf):
                 reached.append((process_time() - began, usd))
 
-        options = SolveOptions(time_limit_s=limit_s, gap=1e-4, watch=watch)
-        usd, _ = SIDES[side](problem, options)
+        usd, _ = SIDES[side](problem, replace(asked, watch=watch))
         watch(usd, 0.0)
         found[side] = reached
     best = min(usd for reached in found.values() for _, usd in reached)
-    return {side: _mean_above(reached, best, limit_s) for side, reached in found.items()}
+    return {side: _mean_above(reached, best, over_s) for side, reached in found.items()}
 
 
-def _mean_above(reached: Reached, best: float, limit_s: float) -> float:
+def _mean_above(reached: Reached, best: float, over_s: float) -> float:
     area, now, above = 0.0, 0.0, 1.0
     for at, usd in reached:
-        at = min(at, limit_s)
+        at = min(at, over_s)
         area, now, above = area + above * (at - now), at, min(usd / best - 1.0, 1.0)
-    return (area + above * (limit_s - now)) / limit_s
+    return (area + above * (over_s - now)) / over_s
 
 
 def main() -> None:
@@ -235,21 +235,20 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--limit", type=float, default=60.0, help="seconds")
     parser.add_argument("--gap", type=float, default=1e-4)
-    parser.add_argument("--integral", action="store_true")
+    parser.add_argument("--integral", type=float, metavar="SECONDS", help="of CPU, over which it is taken")
     given = parser.parse_args()
-    say = sys.stdout.write
-    if given.integral:
+    say, options = sys.stdout.write, SolveOptions(time_limit_s=given.limit, gap=given.gap)
+    if given.integral is not None:
         say("| family | seed | HiGHS alone | search |\n|---|---:|---:|---:|\n")
         for name in given.families:
             for seed in given.seeds:
-                mean = integrals(FAMILIES[name](seed), given.limit)
+                mean = integrals(FAMILIES[name](seed), options, given.integral)
                 say(f"| {name} | {seed} | {mean['alone']:.2%} | {mean['search']:.2%} |\n")
                 sys.stdout.flush()
         return
     say("| family | seed | alone: USD, gap, CPU s | search | all | search / alone | all / alone |\n")
     say("|---|---:|---|---|---|---:|---:|\n")
     ratios: dict[str, list[float]] = {"search": [], "all": []}
-    options = SolveOptions(time_limit_s=given.limit, gap=given.gap)
     for name, seed, taken in rows(given.families, given.seeds, options):
         shown = " | ".join(
             f"{usd:,.2f}, {(usd - bound) / usd:.3%}, {cpu:.2f}" for usd, bound, cpu in taken.values()
