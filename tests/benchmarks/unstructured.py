@@ -205,7 +205,8 @@ def integrals(problem: Problem, asked: SolveOptions, over_s: float) -> dict[str,
     """The primal integral of each side, see the module."""
     found: dict[str, Reached] = {}
     for side in ("alone", "search"):
-        reached, began = Reached(), process_time()
+        reached: Reached = []
+        began = process_time()
 
         def watch(usd: float, _: float, reached: Reached = reached, began: float = began) -> None:
             if usd < min((each for _, each in reached), default=np.inf):
