@@ -195,9 +195,13 @@ def half_a_server() -> Plan:
     )
 
 
-def test_a_second_search_agrees_where_no_bound_of_ours_reaches(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("limit", ["PATIENT", "MOST_PATIENT"])
+def test_a_second_search_agrees_where_no_bound_of_ours_reaches(
+    limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the tree has no work left, or the program more whole columns than a patient one is grown for."""
     monkeypatch.setattr(proving, "EFFORT", 0)
-    monkeypatch.setattr(proving, "PATIENT", 0)
+    monkeypatch.setattr(proving, limit, 0)
     monkeypatch.setattr(proving, "with_cuts", lambda *_: None)
     plan = half_a_server()
     assert plan.proof is not None
