@@ -14,6 +14,7 @@ bounds in linear and mixed-integer linear programming, Math. Program. 99.
 
 from __future__ import annotations
 
+from itertools import chain
 from math import fsum, inf, nextafter
 
 import numpy as np
@@ -73,7 +74,8 @@ class SafeBounds:
         if np.isneginf(columns).any():
             return -inf
         rounding = UNIT * SPARE * (np.abs(rows).sum() + np.abs(columns).sum())
-        return nextafter(fsum([offset, -float(rounding), *rows.tolist(), *columns.tolist()]), -inf)
+        terms = (each[each != 0.0].tolist() for each in (rows, columns))  # of most columns it is nothing
+        return nextafter(fsum([offset, -float(rounding), *chain.from_iterable(terms)]), -inf)
 
     def refuting(
         self, ray: Floats, wanted: float, col_lower: Floats | None = None, col_upper: Floats | None = None
