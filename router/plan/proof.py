@@ -62,7 +62,9 @@ class ProofCase:
     """One case of what spans the horizon, bounded by itself; together the cases leave nothing out."""
 
     ranges: Mapping[str, Interval] = stated("From and to of each count that the case narrows; null: no end")
-    bound_usd: Number = stated("No plan within these ranges has a lower objective")
+    bound_usd: Number = stated(
+        "No plan within these ranges has a lower objective; with a number, what that part of the problem costs at least"
+    )
     parts: tuple[ProofPart, ...] = stated("As `proof.parts`, within these ranges")
     prices: Multipliers | None = stated("As `proof.prices`, within these ranges", default=None)
     sums: Mapping[str, tuple[str, ...]] | None = stated(
@@ -71,6 +73,11 @@ class ProofCase:
     )
     roundings: tuple[Rounding, ...] | None = stated(
         "Rows that hold within these ranges, `rounding(0)` and so on among the multipliers; any weights are right",
+        default=None,
+    )
+    apart: Whole | None = stated(
+        "Number of a part of the problem that shares no promise with the others: cases of one number leave nothing of "
+        "it out, and the least of each number counts",
         default=None,
     )
 
@@ -119,7 +126,8 @@ class Proof:
         default=None,
     )
     cases: tuple[ProofCase, ...] | None = stated(
-        "In place of parts: by cases of counts of the whole horizon and contracts, the least of which counts",
+        "In place of parts: by cases of counts of the whole horizon and contracts, the least of which counts, of a "
+        "problem that falls apart the least of each part",
         default=None,
     )
     beside: ProofFile | None = stated(

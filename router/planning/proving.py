@@ -261,7 +261,8 @@ def _of_large(
     by_pieces = rounded_parts(model, encoded, answer, enough, options)
     if by_pieces is not None:
         return *by_pieces, None
-    cases = cases_of(model, encoded, answer, usd, enough, options.within(FOR_CASES))
+    left = options.within(FOR_CASES)
+    cases = cases_of(model, encoded, answer, usd, enough, _integers(incumbent), left)
     if cases is None and answer.bound < enough and work_waits(model):
         cases = spanning_cases(model, answer, enough, options.within(FOR_ROUNDINGS))
     return strengthened_parts(model, answer), None, cases

@@ -146,7 +146,8 @@ class _Rounds:
         """Of the rows of the tableau whose column is not whole."""
         program = self._program()
         limits = program.row_lower, program.row_upper
-        sums = RowSums(program.matrix, limits, program.integer, self.bounds)
+        off = np.concatenate([np.zeros(self.program.n_rows), [self.made[i].off for i in self.live]])
+        sums = RowSums(program.matrix, limits, program.integer, self.bounds, off)
         number = np.concatenate([np.arange(self.program.n_rows), self.program.n_rows + self.live])
         found = []
         tableau = self.relaxation.tableau(AWAY)

@@ -32,7 +32,11 @@ VIOLATED = 1e-4
 """By how much a point must lie beyond a rounding: distance, in units of columns."""
 
 DYNAMISM = 1e6  # of the coefficients, at most
-SMALL = 1e-7  # of the largest: what is smaller is left out, at its bound
+SMALL = 1e-10  # of the largest: what is smaller is left out, at its bound
+STATED = 2e-11  # relative: so far off is a sum that is worked out again, weights as they are stated
+OFF = 1e-4
+"""Relative to its length: a row that another reckoning makes so much differently is none. Each rounding of roundings
+multiplies what they are off by up to 1 / (1 − f)², since f is off too."""
 SCALES = 8  # tried of each sum, beside 1
 TURNED = 20  # whole columns that are counted from their other end, at most
 
@@ -44,6 +48,7 @@ class RoundedRow(Record):
     top              columns that are counted down from their upper bound
     columns, values  (c,)
     beyond           distance of the point that it was made for
+    off              about how far another reckoning's coefficients and limit may be from these
     """
 
     rows: Ints
@@ -53,19 +58,27 @@ class RoundedRow(Record):
     values: Floats
     upper: float
     beyond: float
+    off: float = 0.0
 
 
 class RowSums:
     """Sums of some rows at a point, to be rounded.
 
     matrix (m, n), lower, upper (m,)      the rows
+    off (m,)                              of each, see `RoundedRow`
     integer, col_lower, col_upper (n,)    the columns: whole bounds where they are whole
     """
 
     def __init__(
-        self, matrix: Any, limits: tuple[Floats, Floats], integer: Bools, bounds: tuple[Floats, Floats]
+        self,
+        matrix: Any,
+        limits: tuple[Floats, Floats],
+        integer: Bools,
+        bounds: tuple[Floats, Floats],
+        off: Floats | None = None,
     ) -> None:
         self.matrix, (self.lower, self.upper) = matrix, limits
+        self.off = np.zeros(matrix.shape[0]) if off is None else off
         self.integer, (self.col_lower, self.col_upper) = integer, bounds
 
     def rounded(self, rows: Ints, weights: Floats, point: Floats) -> RoundedRow | None:
@@ -172,12 +185,21 @@ class _SumOfRows:
         values = every[columns]
         if not len(columns) or not np.isfinite(upper):
             return None
-        beyond = float(values @ self.point[columns] - upper) / float(np.linalg.norm(values))
+        length = float(np.linalg.norm(values))
+        beyond = float(values @ self.point[columns] - upper) / length
         if beyond < VIOLATED or largest > DYNAMISM * np.abs(values).min():
             return None
-        return RoundedRow(
-            self.at, self.weights / scale, self.columns[self.top], columns, values, upper, beyond
-        )
+        weights = self.weights / scale
+        size = np.abs(of.matrix[self.at]).T @ np.abs(weights)
+        ends = np.zeros(len(of.integer))
+        ends[self.columns] = np.abs(end)
+        reach = float(np.abs(weights) @ np.abs(self.limit)) + float(size @ ends)
+        of_rows = float(np.abs(weights) @ of.off[self.at]) * max(1.0, float(ends.sum()))
+        summed = STATED * max(float(size.max()), reach) + of_rows
+        off = summed / (1.0 - part) ** 2 + SMALL * largest * float(len(small) > 0)
+        if off > OFF * length:
+            return None
+        return RoundedRow(self.at, weights, self.columns[self.top], columns, values, upper, beyond, off)
 
 
 def _rounded(g: Floats, part: float) -> Floats:

@@ -44,7 +44,7 @@ def parts_apart(
     from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
 
     parts: list[ProofPart] = []
-    for own in _own(model, groups):
+    for own in separated(model, groups):
         start = started(own, integers, options)
         cut = None if options.late else with_cuts(own, options)
         plain = cut is None or len(set(cut[0].promises)) < len(cut[0].promises)
@@ -73,7 +73,7 @@ def started(model: ScaledRelaxation, integers: Mapping[str, float], options: Sol
         return None
 
 
-def _own(model: ScaledRelaxation, groups: list[Ints]) -> Iterator[ScaledRelaxation]:
+def separated(model: ScaledRelaxation, groups: list[Ints]) -> Iterator[ScaledRelaxation]:
     """Each part as a relaxation of its own."""
     by_column = model.program.matrix.tocsc()
     for columns in groups:

@@ -16,6 +16,7 @@ from problems.core.arrays import Ints
 from problems.core.encode import Encoded
 from problems.core.steps import steps_of
 from router.plan.proof import ProofCase
+from router.planning.proofs.apart import separated, started
 from router.planning.proofs.cutting import strengthened_parts
 from router.planning.proofs.piecewise import columns_by_name, pieces_by_name, proven_by_pieces
 from router.planning.proofs.rounding import by_rounding, sums_over_time
@@ -23,9 +24,10 @@ from router.planning.proofs.scaled import ScaledRelaxation
 from router.planning.structure import few_spanning
 from router.planning.two_steps import run
 from solvers import SolveOptions
+from solvers.components import independent
 from solvers.piecewise.copies import reach
 from solvers.piecewise.held import HeldLeaf, HeldTree
-from solvers.strengthened import StrengthenedAnswer
+from solvers.strengthened import StrengthenedAnswer, strengthened
 
 
 def cases_of(
@@ -34,22 +36,63 @@ def cases_of(
     answer: StrengthenedAnswer,
     usd: float,
     enough_usd: float,
+    integers: Mapping[str, float],
     options: SolveOptions,
 ) -> tuple[ProofCase, ...] | None:
     """Cases, their bounds not worked out yet; `answer` of the model's relaxation. None where the hours do not suit, or
     where the relaxation is enough.
 
     enough_usd   a bound so high is near enough to `usd`, which a plan costs
+    integers     by name, of the plan's whole columns: of a problem that falls apart what each part of it costs
     """
     step = steps_of(encoded)
     if answer.bound >= enough_usd or options.late or not few_spanning(encoded.program, step):
         return None
-    part = _periods(model, encoded, step)
+    part, groups = _periods(model, encoded, step), independent(model.program)
+    if len(groups) > 1:
+        apart = _cases_apart(model, part, groups, 1.0 - enough_usd / usd, integers, options)
+        if apart is not None:
+            return apart
+    return _cases(model, part, answer, usd, enough_usd, options)
+
+
+def _cases(
+    model: ScaledRelaxation,
+    part: Ints,
+    answer: StrengthenedAnswer,
+    usd: float,
+    enough_usd: float,
+    options: SolveOptions,
+) -> tuple[ProofCase, ...]:
     tree = HeldTree(model.program, part, answer, lambda piece, left: run(piece, "highs", left), options)
     sums = sums_over_time(model, part)
     tree.sums = tuple(sums.values())
     leaves = tree.leaves(usd, enough_usd)
     return tuple(_case(model, tree.spans, leaf, lambda: options.finishing.late, sums) for leaf in leaves)
+
+
+def _cases_apart(
+    model: ScaledRelaxation,
+    part: Ints,
+    groups: list[Ints],
+    gap: float,
+    integers: Mapping[str, float],
+    options: SolveOptions,
+) -> tuple[ProofCase, ...] | None:
+    """Cases of each part by itself: trees of several at once would take as many leaves as theirs multiplied.
+
+    None where one has no relaxation, or does not hold what the plan does there.
+    """
+    cases: list[ProofCase] = []
+    for number, (columns, own) in enumerate(zip(groups, separated(model, groups), strict=True)):
+        left = options.within(1.0 / (len(groups) - number))
+        answer, point = strengthened(own.program, left), started(own, integers, left)
+        if answer is None or point is None:
+            return None
+        usd = own.program.objective(point)
+        found = _cases(own, part[columns], answer, usd, usd - gap * abs(usd), left)
+        cases += [replace(case, apart=number) for case in found]
+    return tuple(cases)
 
 
 def _periods(model: ScaledRelaxation, encoded: Encoded, step: Ints) -> Ints:

@@ -19,7 +19,7 @@ from solvers.proof import ProvedPart
 from solvers.rounding import RoundedRow
 from solvers.strengthened import StrengthenedAnswer
 
-DIGITS = 10  # of a weight
+DIGITS = 12  # of a weight
 
 
 def sums_over_time(model: ScaledRelaxation, part: Ints) -> dict[str, Ints]:

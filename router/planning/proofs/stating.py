@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from router.plan.proof import Proof, ProofCase, ProofPart, ProvenLeaf
-from router.verification.bound.proof import Unproven, proven_cases, proven_parts
+from router.verification.bound.proof import Unproven, proven_by_cases, proven_parts
 from router.verification.bound.relaxation import RelaxedProblem
 from router.verification.bound.spilling import minutes_row
 
@@ -28,8 +28,7 @@ def stated_proof(
         if cases is None:
             bounds, total = proven_parts(relaxation, parts, prices)
         else:
-            found = proven_cases(relaxation, cases)
-            total = min(bound for _, bound in found)
+            found, total = proven_by_cases(relaxation, cases)
     except Unproven:
         return None
     if total > value + ABOVE * abs(value) + LEAST:

@@ -83,6 +83,78 @@ def proven_cases(model: RelaxedProblem, cases: tuple[ProofCase, ...]) -> list[tu
     return found
 
 
+def proven_by_cases(
+    model: RelaxedProblem, cases: tuple[ProofCase, ...]
+) -> tuple[list[tuple[list[float], float]], float]:
+    """As `proven_cases`, and what every plan costs at least. Raises `Unproven`.
+
+    Of a problem that falls apart that is the least of each part's cases, Σ_apart min_case, and what is left over: no
+    two parts speak of the same thing.
+    """
+    if all(case.apart is None for case in cases):
+        found = proven_cases(model, cases)
+        return found, min(bound for _, bound in found)
+    speakers: dict[str, int | None] = {}
+    own: dict[int | None, dict[str, None]] = {}
+    for case in cases:
+        names = _named_in(model, case)
+        own.setdefault(case.apart, {}).update(names)
+        for name in names:
+            if speakers.setdefault(name, case.apart) != case.apart:
+                raise Unproven(f"cases apart, of {speakers[name]} and {case.apart}, both speak of {name}")
+    each: dict[int, tuple[list[float], float]] = {}
+    bounds = []
+    for apart, mine in own.items():
+        at = [i for i, case in enumerate(cases) if case.apart == apart]
+        proven_there = proven_cases(_alone(model, mine), tuple(cases[i] for i in at))
+        each |= dict(zip(at, proven_there, strict=True))
+        bounds.append(min(bound for _, bound in proven_there))
+    left = (
+        least((of.usd, 0.0), of) for name, of in model.variables.items() if name not in speakers and of.usd
+    )
+    sums = [model.constant, *bounds, *left]
+    total = math.fsum(sums) - 2.0**-50 * math.fsum(map(abs, sums))
+    if not math.isfinite(total):
+        raise Unproven("its multipliers bound nothing")
+    return [each[i] for i in range(len(cases))], total
+
+
+def _named_in(model: RelaxedProblem, case: ProofCase) -> dict[str, None]:
+    """What a case speaks of, its own sums left out."""
+    rows = [*(case.roundings or ()), *(row for part in case.parts for row in part.roundings or ())]
+    made = {*(case.sums or {}), *(rounding_name(i) for i in range(len(rows)))}
+    leaves = tuple(
+        leaf for part in case.parts for leaf in part.leaves or (ProvenLeaf({}, part.multipliers or {}),)
+    )
+    promises = (
+        *(leaf.multipliers for leaf in leaves),
+        *(row.weights for row in rows),
+        case.prices or {},
+    )
+    names = dict.fromkeys(chain.from_iterable((case.sums or {}).values()))
+    for said in (case.ranges, *(leaf.ranges for leaf in leaves), *(part.usd or {} for part in case.parts)):
+        names.update(dict.fromkeys(name for name in said if name not in made))
+    for promise in dict.fromkeys(chain.from_iterable(promises)):
+        if promise not in made:
+            _known(model, promise)
+            names.update(dict.fromkeys(name for name, _ in model.constraints[promise].terms))
+    for name in names:
+        if name not in model.variables:
+            raise Unproven(f"{name} is nothing that the problem decides")
+    return names
+
+
+def _alone(model: RelaxedProblem, names: Mapping[str, None]) -> RelaxedProblem:
+    """What is decided there, and the promises that speak of nothing else."""
+    inside = {
+        promise: row
+        for promise, row in model.constraints.items()
+        if all(name in names for name, _ in row.terms)
+    }
+    variables = {name: of for name, of in model.variables.items() if name in names}
+    return replace(model, variables=variables, constraints=inside, constant=0.0)
+
+
 def _in_one(case: ProofCase) -> bool:
     """Whether a case is one part with multipliers alone, of what the problem decides."""
     part = case.parts[0] if len(case.parts) == 1 else None
@@ -219,11 +291,11 @@ def _each(model: RelaxedProblem, stated: Proof) -> tuple[list[tuple[str, float, 
         return _of_parts("", stated.parts, bounds), total
     if stated.parts or stated.prices:
         raise Unproven("it has cases, and parts or prices beside them")
-    each, least_usd = [], math.inf
-    for i, (case, found) in enumerate(zip(stated.cases, proven_cases(model, stated.cases), strict=True)):
+    each = []
+    by_case, total = proven_by_cases(model, stated.cases)
+    for i, (case, found) in enumerate(zip(stated.cases, by_case, strict=True)):
         each += [*_of_parts(f"cases[{i}].", case.parts, found[0]), (f"cases[{i}]", case.bound_usd, found[1])]
-        least_usd = min(least_usd, found[1])
-    return each, least_usd
+    return each, total
 
 
 def _of_parts(case: str, parts: tuple[ProofPart, ...], bounds: list[float]) -> list[tuple[str, float, float]]:
