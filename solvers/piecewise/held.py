@@ -40,7 +40,7 @@ type Ints = NDArray[np.int64]
 
 SAME = 1e-7  # relative: a bound that has moved by less has not
 MOST_NODES = 400
-LOOKING = WorkLimits(nodes=4_000)  # of a tree over all that is whole
+LOOKING = WorkLimits(nodes=8_000, effort=40_000_000.0)
 MOST_PRICED = 80  # nodes that pieces are looked at in
 
 

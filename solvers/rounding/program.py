@@ -25,10 +25,13 @@ from solvers.rounding.rows import RoundedRow, RowSums
 type Ints = NDArray[np.int64]
 
 WHOLE = 1e-6
-ROUNDS = 12
-AT_ONCE = 60  # roundings added in a round, at most
+ROUNDS = 30
 AWAY = 5e-3  # a column so near to a whole number makes no row
-PARALLEL = 0.5  # cosine of two roundings of a round, at most
+WAYS = ((60, 0.1), (60, 0.05), (60, 0.2), (8, 0.1))
+"""Roundings added in a round, at most, and the cosine of two of them, at most. Which of these ways lifts the relaxation
+most is chance, and what it lifts more is worth many nodes: all are tried, and the best is taken.
+"""
+
 USED = 1e-9  # a multiplier
 ENOUGH = 1e-3
 """A round that closes less than this part of what is missing is the last."""
@@ -78,14 +81,26 @@ def with_sums(program: LinearProgram, groups: Sequence[Ints]) -> LinearProgram:
 
 def rounded_program(program: LinearProgram, enough: float, options: SolveOptions) -> RoundedProgram | None:
     """None where the relaxation has no optimum; `enough`: a bound so high needs no more roundings."""
-    return _Rounds(program, options).run(enough)
+    best: RoundedProgram | None = None
+    for at_once, parallel in WAYS:
+        found = (
+            None
+            if best is not None and options.late
+            else _Rounds(program, at_once, parallel, options).run(enough)
+        )
+        if found is None:
+            break
+        best = found if best is None or found.bound > best.bound else best
+        if best.bound >= enough:
+            break
+    return best
 
 
 class _Rounds:
-    def __init__(self, program: LinearProgram, options: SolveOptions) -> None:
+    def __init__(self, program: LinearProgram, at_once: int, parallel: float, options: SolveOptions) -> None:
         from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
 
-        self.program, self.options = program, options
+        self.program, self.at_once, self.parallel, self.options = program, at_once, parallel, options
         left = options.finishing.left_s
         self.relaxation = HighsRelaxation(program, time_limit_s=None if isinf(left) else left)
         self.made: list[RoundedRow] = []
@@ -167,10 +182,10 @@ class _Rounds:
         for row in sorted(found, key=lambda each: -each.beyond):
             unit = np.zeros(self.program.n_columns)
             unit[row.columns] = row.values / np.linalg.norm(row.values)
-            if all(unit[row.columns] @ other[row.columns] <= PARALLEL for other in units):
+            if all(unit[row.columns] @ other[row.columns] <= self.parallel for other in units):
                 chosen.append(row)
                 units.append(unit)
-            if len(chosen) == AT_ONCE:
+            if len(chosen) == self.at_once:
                 break
         return chosen
 
