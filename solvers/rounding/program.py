@@ -29,7 +29,7 @@ ROUNDS = 30
 AWAY = 5e-3  # a column so near to a whole number makes no row
 WAYS = ((60, 0.1), (60, 0.05), (60, 0.2), (8, 0.1))
 """Roundings added in a round, at most, and the cosine of two of them, at most. Which of these ways lifts the relaxation
-most is chance, and what it lifts more is worth many nodes: all are tried, and the best is taken.
+most is chance, and what is lifted more is worth many nodes: all are tried, and what they keep is put together.
 """
 
 USED = 1e-9  # a multiplier
@@ -81,19 +81,28 @@ def with_sums(program: LinearProgram, groups: Sequence[Ints]) -> LinearProgram:
 
 def rounded_program(program: LinearProgram, enough: float, options: SolveOptions) -> RoundedProgram | None:
     """None where the relaxation has no optimum; `enough`: a bound so high needs no more roundings."""
-    best: RoundedProgram | None = None
+    ways: list[RoundedProgram] = []
     for at_once, parallel in WAYS:
-        found = (
-            None
-            if best is not None and options.late
-            else _Rounds(program, at_once, parallel, options).run(enough)
-        )
-        if found is None:
-            break
-        best = found if best is None or found.bound > best.bound else best
-        if best.bound >= enough:
-            break
-    return best
+        found = None if ways and options.late else _Rounds(program, at_once, parallel, options).run(enough)
+        if found is None or found.bound >= enough:
+            return found or max(ways, key=lambda each: each.bound, default=None)
+        ways.append(found)
+    together = _together(program, ways, options).run(enough)
+    return max([*ways, together] if together else ways, key=lambda each: each.bound)
+
+
+def _together(program: LinearProgram, ways: list[RoundedProgram], options: SolveOptions) -> _Rounds:
+    """Rounds that begin with what each of several ways has kept."""
+    rounds = _Rounds(program, *WAYS[0], options)
+    for way in ways:
+        first, m = len(rounds.made), program.n_rows
+        rounds.made += [
+            replace(row, rows=np.where(row.rows < m, row.rows, row.rows + first)) for row in way.made
+        ]
+        rounds.live = np.concatenate([rounds.live, first + way.kept])
+    upper = np.array([rounds.made[i].upper for i in rounds.live])
+    rounds.relaxation.add_rows(rounds.matrix(rounds.live.tolist()), upper)
+    return rounds
 
 
 class _Rounds:
@@ -117,6 +126,11 @@ class _Rounds:
         solved = self.relaxation.solve(*self.whole)
         if solved.point is None or solved.multipliers is None:
             return None
+        if len(self.live):
+            self._drop(np.abs(solved.multipliers[self.program.n_rows :]) > USED)
+            solved = self.relaxation.solve(*self.whole)  # a basis to look at
+            if solved.point is None or solved.multipliers is None:
+                return None
         point, multipliers = solved.point, solved.multipliers
         bound = self.program.objective(point)
         for _ in range(ROUNDS):
@@ -143,14 +157,14 @@ class _Rounds:
         program, k = self.program, len(self.live)
         return replace(
             program,
-            matrix=sparse.vstack([program.matrix, self._matrix(self.live.tolist())], format="csr"),
+            matrix=sparse.vstack([program.matrix, self.matrix(self.live.tolist())], format="csr"),
             row_lower=np.concatenate([program.row_lower, np.full(k, -np.inf)]),
             row_upper=np.concatenate([program.row_upper, [self.made[i].upper for i in self.live]]),
             row_names=None,
             blocks=None,
         )
 
-    def _matrix(self, numbers: Sequence[int]) -> Any:
+    def matrix(self, numbers: Sequence[int]) -> Any:
         rows = [self.made[i] for i in numbers]
         row = np.repeat(np.arange(len(rows)), [len(each.columns) for each in rows])
         column = np.concatenate([np.empty(0, dtype=np.int64), *(each.columns for each in rows)])
@@ -192,7 +206,7 @@ class _Rounds:
     def _add(self, found: list[RoundedRow]) -> None:
         numbers = list(range(len(self.made), len(self.made) + len(found)))
         self.made += found
-        self.relaxation.add_rows(self._matrix(numbers), np.array([each.upper for each in found]))
+        self.relaxation.add_rows(self.matrix(numbers), np.array([each.upper for each in found]))
         self.live = np.concatenate([self.live, np.array(numbers, dtype=np.int64)])
 
     def _drop(self, used: NDArray[np.bool_]) -> None:

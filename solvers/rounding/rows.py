@@ -196,7 +196,8 @@ class _SumOfRows:
         reach = float(np.abs(weights) @ np.abs(self.limit)) + float(size @ ends)
         of_rows = float(np.abs(weights) @ of.off[self.at]) * max(1.0, float(ends.sum()))
         summed = STATED * max(float(size.max()), reach) + of_rows
-        off = summed / (1.0 - part) ** 2 + SMALL * largest * float(len(small) > 0)
+        steepest = max(1.0 / (1.0 - part), largest, float(np.abs(slack).max(initial=0.0)))  # f is off too
+        off = summed / (1.0 - part) * steepest + SMALL * largest * float(len(small) > 0)
         if off > OFF * length:
             return None
         return RoundedRow(self.at, weights, self.columns[self.top], columns, values, upper, beyond, off)
