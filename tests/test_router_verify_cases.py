@@ -215,6 +215,6 @@ def test_roundings_are_made_again_by_who_checks() -> None:
         (*case.roundings[:at_row], replace(row, weights=weights), *case.roundings[at_row + 1 :])
         for weights in (changed, less)
     ]
-    lies = [replace(case, roundings=roundings) for roundings in (*others, case.roundings[:-1], None)]
+    lies = [replace(case, roundings=roundings) for roundings in (*others, case.roundings[:at_row], None)]
     for i, lie in enumerate(lies):
         assert not router.verify(stated, with_case(lie)).ok, i
