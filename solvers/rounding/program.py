@@ -124,13 +124,11 @@ class _Rounds:
 
     def run(self, enough: float) -> RoundedProgram | None:
         solved = self.relaxation.solve(*self.whole)
-        if solved.point is None or solved.multipliers is None:
-            return None
-        if len(self.live):
+        if len(self.live) and solved.multipliers is not None:
             self._drop(np.abs(solved.multipliers[self.program.n_rows :]) > USED)
             solved = self.relaxation.solve(*self.whole)  # a basis to look at
-            if solved.point is None or solved.multipliers is None:
-                return None
+        if solved.point is None or solved.multipliers is None:
+            return None
         point, multipliers = solved.point, solved.multipliers
         bound = self.program.objective(point)
         for _ in range(ROUNDS):
