@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from problems.core.arrays import Floats, Ints
-from problems.core.each_instance import by_instance
+from problems.core.each_instance import by_instance, with_sums
 from problems.core.encode import Encoded, fixed_integers
 from router.errors import Infeasible, InputError, Issue, NoPlanInTime, SolverFailed
 from router.planning.decode import Decoded, decode
@@ -51,6 +51,7 @@ DEARER = (
     1e-6  # relative: flows that cost so much more than the point of a search are not the ones that it found
 )
 PRICES_OF = "instance counts, contracts and other integers fixed as planned"
+SUMMED = 0.05  # of the time, for a search with sums of counts over time
 INTERIOR_POINT = 50_000  # columns; at 80,000 of hourly agreements 5 s of CPU in place of 14
 LIMITS = {
     Stop.TIME_LIMIT,
@@ -166,7 +167,8 @@ def find(
                 return run(part, solver, own)
             return fixed.spanning.remembered(part, own, lambda: run(part, solver, own))
 
-        first = solve_structured(
+        first = _by_sums(encoded, solver, options) if program is not encoded.program else None
+        first = first or solve_structured(
             case,
             search,
             options,
@@ -194,6 +196,24 @@ def find(
             options=options,
         )
     return finished(encoded, first, (solver, options), fixed, spent, first.objective)
+
+
+def _by_sums(encoded: Encoded, solver: str, options: SolveOptions) -> Solution | None:
+    """Pools that boot, with sums of their counts over time as whole columns, which presolve would take out again; None
+    where that does not end soon. Of a plan whose counts come to 55.5 at least, 56 are rented in any order.
+    """
+    plain = get(solver).WITHOUT_PRESOLVE
+    if not plain or set(plain) & set(options.native):
+        return None
+    native = {**options.native, **plain}
+    summed = run(
+        with_sums(encoded.program, encoded),
+        solver,
+        replace(options.within(SUMMED), native=native, watch=None),
+    )
+    if summed.stop is not Stop.OPTIMAL or summed.point is None:
+        return None
+    return replace(summed, point=summed.point[: encoded.program.n_columns])
 
 
 def finished(
