@@ -179,3 +179,12 @@ def test_a_sized_plan_is_put_to_the_test_over_all_futures(
     )
     proved = Run(capsys, "prove", file, plan)
     assert (proved.code, "Confirmed" in proved.out) == (0, True)
+
+
+def test_a_point_that_minutes_break_refutes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where offers spill, a program without rows of minutes has points that cost less than any plan: exit 4, not 6."""
+    file, plan = str(EXAMPLES / "provisioned-spill.yaml"), str(tmp_path / "plan.json")
+    assert Run(capsys, "solve", file, "-o", plan).code == 0
+    assert Run(capsys, "prove", file, plan).code in (0, 4)

@@ -22,9 +22,9 @@ from router.plan.start import as_planned
 from router.planning.fixed import Fixed
 from router.planning.optimise import optimise
 from router.planning.publish import publish
+from router.planning.second_look import promises_broken
 from router.planning.solve import scenario_of
 from router.planning.two_steps import Incumbent, finished, run
-from router.planning.waits.tighten import short_of_capacity
 from router.schema import Problem
 from solvers import LinearProgram, Solution, SolveOptions, Stop, available, get
 
@@ -91,7 +91,7 @@ def second_opinion(problem: Problem, plan: Plan, solver: str, options: SolveOpti
         return asked
     best = _plan_of(encoded, answer, solver, options)
     if best is None or best.decoded.objective_usd > cut_off:
-        return asked
+        return replace(asked, outcome="confirmed") if best is not None and best.bound > cut_off else asked
     found = replace(asked, outcome="refuted", cheaper_usd=best.decoded.objective_usd)
     return found if len(encoded.views) > 1 else replace(found, cheaper=publish(problem, best))
 
@@ -121,10 +121,10 @@ def _encoded(problem: Problem, plan: Plan) -> Encoded:
 
 
 def _plan_of(encoded: Encoded, answer: Solution, solver: str, options: SolveOptions) -> Incumbent | None:
-    """A point as a plan that can be checked; where waiting breaks a promise in it, the best plan by this solver."""
+    """A point as a plan that can be checked; where it breaks a promise of waiting or minutes, the solver's best."""
     try:
         best = finished(encoded, replace(answer, bound=-np.inf), (solver, options), Fixed(), 0.0)
-        if short_of_capacity(best.encoded, best.point):
+        if promises_broken(best):
             best = optimise(encoded, solver, options)
     except RouterError:
         return None
