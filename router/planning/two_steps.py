@@ -51,7 +51,7 @@ DEARER = (
     1e-6  # relative: flows that cost so much more than the point of a search are not the ones that it found
 )
 PRICES_OF = "instance counts, contracts and other integers fixed as planned"
-SUMMED = 0.05  # of the time, for a search with sums of counts over time
+SUMMED, SUMMED_NODES = 0.05, 100  # of the time, and nodes, for a search with sums of counts over time
 INTERIOR_POINT = 50_000  # columns; at 80,000 of hourly agreements 5 s of CPU in place of 14
 LIMITS = {
     Stop.TIME_LIMIT,
@@ -202,8 +202,8 @@ def _by_sums(encoded: Encoded, solver: str, options: SolveOptions) -> Solution |
     """Pools that boot, with sums of their counts over time as whole columns, which presolve would take out again; None
     where that does not end soon. Of a plan whose counts come to 55.5 at least, 56 are rented in any order.
     """
-    plain = get(solver).WITHOUT_PRESOLVE
-    if not plain or set(plain) & set(options.native):
+    plain = {**get(solver).WITHOUT_PRESOLVE, "mip_max_nodes": SUMMED_NODES}
+    if solver != "highs" or set(plain) & set(options.native):
         return None
     native = {**options.native, **plain}
     summed = run(
