@@ -4,7 +4,8 @@
     2  a tree of our own: every leaf refuted, or a point met
     3  the program with slack in every row, solved by another path: what is violated in all is above nothing, or a point
 
-A point makes the plan; it is not the best one by anybody's word.
+A point makes the plan; it is not the best one by anybody's word. And second thoughts about a plan that does not
+pass its check: where 1 or 2 refutes the problem (`refuted`), its points are so within a solver's tolerance alone.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from router.errors import Infeasible, NoPlanInTime, SolverFailed
 from router.planning.fixed import Fixed
 from router.planning.gates import through_open_gates
 from router.planning.two_steps import Closed, Incumbent, finished, run
-from solvers import Solution, SolveOptions, Stop
-from solvers.proof import WorkLimits, prove, refuting
+from solvers import LinearProgram, Solution, SolveOptions, Stop
+from solvers.proof import ProgramProof, WorkLimits, prove, refuting
 
 LARGEST = 3_000  # columns, for a tree
 EFFORT = 300_000  # see `WorkLimits`
@@ -45,21 +46,43 @@ def in_doubt(
         raise word from None
 
 
-def _point(encoded: Encoded, solver: str, options: SolveOptions) -> Floats | None:
-    """A point of the program; None: it has none."""
-    from solvers.highs_relaxation import HighsRelaxation, elastic
-
+def refuted(encoded: Encoded, options: SolveOptions) -> bool:
+    """Whether no plan exists, proved without a solver's tolerances."""
     program = encoded.program.relax() if options.relax else encoded.program
+    if _relaxation_refuted(program):
+        return True
+    tree = _tree(program, options)
+    return tree is not None and tree.point is None and tree.refuted
+
+
+def _relaxation_refuted(program: LinearProgram) -> bool:
+    from solvers.highs_relaxation import HighsRelaxation  # here: most problems have a plan
+
     whole = np.flatnonzero(program.integer)
     ray = HighsRelaxation(program).refute(program.col_lower[whole], program.col_upper[whole])
-    if ray is not None and refuting(program, ray, 1.0)[1] > -np.inf:
+    return ray is not None and refuting(program, ray, 1.0)[1] > -np.inf
+
+
+def _tree(program: LinearProgram, options: SolveOptions) -> ProgramProof | None:
+    from solvers.highs_relaxation import HighsRelaxation
+
+    if program.n_columns > LARGEST:
         return None
-    if program.n_columns <= LARGEST:
-        tree = prove(program, HighsRelaxation, work=WorkLimits(effort=EFFORT, late=lambda: options.late))
-        if tree.point is not None:
-            return tree.point
-        if tree.refuted:
-            return None
+    return prove(program, HighsRelaxation, work=WorkLimits(effort=EFFORT, late=lambda: options.late))
+
+
+def _point(encoded: Encoded, solver: str, options: SolveOptions) -> Floats | None:
+    """A point of the program; None: it has none."""
+    from solvers.highs_relaxation import elastic
+
+    program = encoded.program.relax() if options.relax else encoded.program
+    if _relaxation_refuted(program):
+        return None
+    tree = _tree(program, options)
+    if tree is not None and tree.point is not None:
+        return tree.point
+    if tree is not None and tree.refuted:
+        return None
     slack = elastic(program)
     least = run(slack, solver, replace(options, relax=False, seed=options.seed + 1))
     if least.point is not None and least.objective is not None and least.objective <= VIOLATED:

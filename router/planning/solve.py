@@ -16,6 +16,7 @@ from router.loading.fingerprint import hashed_beside
 from router.normalise import normalise
 from router.plan.document import Insurance, Plan
 from router.planning.flows.among_equals import decided_among_equals, undecided
+from router.planning.infeasible import why_infeasible
 from router.planning.kinds.alike import Kinds, kinds_of
 from router.planning.own_rows import in_own_rows
 from router.planning.proving import checking_s, proving_s, with_proof
@@ -129,7 +130,7 @@ def best_plan(
 def checked[T](encoded: Encoded, incumbent: Incumbent, publishing: Callable[[Incumbent], T]) -> T:
     """What is published of an incumbent; where that does not pass its check, of the first by another road that does.
 
-    Raises CertificateFailed where none does.
+    Raises CertificateFailed where none does, and Infeasible where that is because there is none.
     """
     try:
         return publishing(incumbent)
@@ -138,6 +139,10 @@ def checked[T](encoded: Encoded, incumbent: Incumbent, publishing: Callable[[Inc
         for other in _others(encoded, incumbent, why):
             with suppress(CertificateFailed):
                 return publishing(other)
+        from router.planning.doubting import refuted  # here: plans pass their check
+
+        if refuted(encoded, incumbent.options):
+            raise Infeasible(why_infeasible(encoded)) from failed
         raise failed
 
 

@@ -263,8 +263,6 @@ def finished(
         closed = _closed(target, first, second.point, (solver, first.stats.raw))
         if isinstance(closed, Closed):
             raise closed
-        if _nothing_left(encoded, solver, options):
-            raise Infeasible(why_infeasible(encoded))
         third = second  # nothing closes the way: the check decides
     assert third.point is not None
     plan = Incumbent(
@@ -329,12 +327,6 @@ def _through_open_ways(
     if third.point is None:
         return None if third.stop is Stop.INFEASIBLE else second
     return third
-
-
-def _nothing_left(encoded: Encoded, solver: str, options: SolveOptions) -> bool:
-    """Whether what rows force leaves no point, whatever the whole columns: a tiny load had passed within tolerances."""
-    room = forced(encoded.program).applied(encoded.program)
-    return run(room.relax(), solver, options.finishing).stop is Stop.INFEASIBLE
 
 
 def _closed(encoded: Encoded, first: Solution, point: Floats, said: tuple[str, str]) -> SolverFailed:
