@@ -53,7 +53,10 @@ def test_the_azure_extract_is_planned_verified_and_replayed(tmp_path: Path) -> N
 
 
 def test_the_servegen_extract_is_planned_verified_and_simulated(tmp_path: Path) -> None:
-    """Clients over eight hours: replicas, tokens, and replicas bought ahead for the same hardware."""
+    """Clients over eight hours: replicas, tokens, and replicas bought ahead for the same hardware.
+
+    Waits are planned to the limit, and a verdict errs once in twenty: of five draws at most one is broken.
+    """
     file = servegen_problem(tmp_path, CLIENTS, 8, offers=bought_ahead())
     run = planned(file, gap=0.02, time_limit_s=60)
     assert verify(run.problem, run.plan).ok
@@ -64,7 +67,9 @@ def test_the_servegen_extract_is_planned_verified_and_simulated(tmp_path: Path) 
         )
     assert sum(row.requests or 0.0 for row in run.plan.routes) == approx(asked)
     assert run.plan.gap is not None and run.plan.gap < 0.05
-    assert simulated(run, "poisson", "busiest,median", requests=2_000).ok
+    drawn = [simulated(run, "poisson", "busiest,median", requests=2_000, seed=seed) for seed in range(1, 6)]
+    assert sum(not report.ok for report in drawn) <= 1
+    assert not any(promise.optimistic for report in drawn for promise in report.promises)
     ahead = {row.count for row in run.plan.instances if row.offer.endswith("two-weeks")}
     assert len(ahead) <= 1  # the same in every hour
 

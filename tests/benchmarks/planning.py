@@ -202,9 +202,11 @@ def planned(file: Path, *, gap: float = 1e-3, time_limit_s: float = 600.0) -> Ru
     )
 
 
-def simulated(run: Run, arrivals: str, hours: str = "all", requests: int = 20_000) -> SimulationReport:
+def simulated(
+    run: Run, arrivals: str, hours: str = "all", requests: int = 20_000, seed: int = 1
+) -> SimulationReport:
     """The plan against requests, seeded."""
-    return simulate(run.problem, run.plan, hours=hours, arrivals_as=arrivals, requests=requests, seed=1)
+    return simulate(run.problem, run.plan, hours=hours, arrivals_as=arrivals, requests=requests, seed=seed)
 
 
 def azure(traces: Path, out: Path, time_limit_s: float) -> str:
