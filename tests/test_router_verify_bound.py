@@ -177,7 +177,7 @@ def test_only_what_is_whole_may_be_split(fleets: Plan) -> None:
     assert not proof_holds(changed(fleets, replace(part, leaves=leaves, bound_usd=0.0)))
 
 
-def half_a_server() -> Plan:
+def half_a_server(gap: float = 1e-6) -> Plan:
     """Half of what a server can do, and servers are whole: 1 USD, where a relaxation pays half of it."""
     own = {"name": "own", "models": {"m": {"tokens_per_s": 1000}}}
     own["instances"] = {"usd_per_h": 1, "max_utilisation": 1.0}
@@ -191,19 +191,29 @@ def half_a_server() -> Plan:
                 "workloads": [work],
                 "offers": [own],
             }
-        )
+        ),
+        options=SolveOptions(gap=gap),
     )
 
 
-@pytest.mark.parametrize("limit", ["PATIENT", "MOST_PATIENT"])
+def test_who_asks_for_the_optimum_waits_for_a_bound_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A patient tree is grown at the default gap, however many whole columns there are."""
+    monkeypatch.setattr(proving, "EFFORT", 0)
+    monkeypatch.setattr(proving, "MOST_PATIENT", 0)
+    proof = half_a_server().proof
+    assert proof is not None
+    assert proof.kind == "own"
+
+
+@pytest.mark.parametrize(("limit", "gap"), [("PATIENT", 1e-6), ("MOST_PATIENT", 1e-3)])
 def test_a_second_search_agrees_where_no_bound_of_ours_reaches(
-    limit: str, monkeypatch: pytest.MonkeyPatch
+    limit: str, gap: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the tree has no work left, or the program more whole columns than a patient one is grown for."""
+    """Where the tree has no work left, or a wide gap is asked for and there are many whole columns."""
     monkeypatch.setattr(proving, "EFFORT", 0)
     monkeypatch.setattr(proving, limit, 0)
     monkeypatch.setattr(proving, "with_cuts", lambda *_: None)
-    plan = half_a_server()
+    plan = half_a_server(gap)
     assert plan.proof is not None
     assert (plan.cost_usd, plan.proof.kind) == (pytest.approx(1.0), "two_searches")
     assert plan.proof.bound_usd == pytest.approx(0.5, rel=1e-5)
@@ -216,7 +226,7 @@ def test_a_second_search_agrees_where_no_bound_of_ours_reaches(
         return replace(answer, stop=Stop.NODE_LIMIT) if options.seed else answer
 
     monkeypatch.setattr(two_steps, "solve_program", stopped)
-    alone = half_a_server()
+    alone = half_a_server(gap)
     assert alone.proof is not None
     assert alone.proof.kind == "solver"
     assert "highs states that no plan costs less; not re-checked" in plan_report(alone).headline

@@ -59,7 +59,9 @@ FOR_ROUNDINGS = (
 FOR_CASES = 0.6  # of the time that is left: writing their trees and working them out again takes the rest
 EFFORT = 1_000_000  # see `WorkLimits`
 PATIENT = 10_000_000  # where a solver claims that nothing is between plan and bound
-MOST_PATIENT = 200  # whole columns: beyond, such a tree takes longer than the solver did, and seldom ends
+MOST_PATIENT = (
+    200  # whole columns: beyond, such a tree takes longer than a solver that ends at a wider gap than `OWN`
+)
 PER_NODE = 250  # of that, a relaxation takes at least
 WRITING_S = 60e-6  # for each column: the verifier's rows, cuts, and its check
 FOR_FUTURES = (
@@ -139,8 +141,8 @@ def with_proof(
             searched = searched_by(model, options, start, EFFORT if small else 0.0, enough)
             parts = parts_by_name(model, searched.parts)
             if small and searched.bound < searched.objective - ROUNDING * abs(searched.objective):
-                few = int(encoded.program.integer.sum()) <= MOST_PATIENT
-                more = PATIENT if few and incumbent.stop is Stop.OPTIMAL else 0.0
+                awaited = options.gap <= OWN or int(encoded.program.integer.sum()) <= MOST_PATIENT
+                more = PATIENT if awaited and incumbent.stop is Stop.OPTIMAL else 0.0
                 parts, searched = _further(model, options, start, enough, (parts, searched), more=more)
     except SolversError:
         return incumbent, None
