@@ -123,6 +123,12 @@ def test_prices_are_of_the_cheapest_step() -> None:
     assert price[lots.row] == approx(solve(held).duals.row[lots.row])  # type: ignore[union-attr]
 
 
+def test_a_kind_without_work_leaves_the_others_where_they_are() -> None:
+    """Kinds 0 and 2 have lots; all costs nothing but instances. Two thirds of a lot ran on an instance of none."""
+    program, lots = waiting([[1.0, 0.0, 0.0], [0.0] * 3, [0.0, 1e-3, 1e-3]], [0, 0, 1], [[0.0] * 3] * 2)
+    same(program, made(program, lots))
+
+
 @given(st.data())
 @settings(max_examples=150)
 def test_both_programs_have_one_optimum(data: st.DataObject) -> None:

@@ -132,6 +132,9 @@ class Pooled(Record):
         at = np.minimum(np.searchsorted(key, group * n + lot, sorter=flow), len(key) - 1)
         size = size * came[lots.kind[lot]] / lots.work[lot]
         known = (key[flow[at]] == group * n + lot) & (size > DUST)
+        known &= (
+            middle.astype(np.int64) == lots.kind[lot]
+        )  # a kind without work has a line that nobody stands on
         share = np.bincount(flow[at[known]], size[known], len(key))
         total = np.bincount(lots.lot, share, n)
         for one in np.flatnonzero(
