@@ -15,7 +15,9 @@ import router
 from router.commands import plan_file
 from router.loading.catalogue import load
 from router.plan.document import Plan
+from router.planning.second_road import SecondOpinion
 from router.planning.solve import Search, encode_problem, publish
+from router.reports.second_opinion import opinion_report
 from solvers import SolveOptions, Stop
 
 FLEET = EXAMPLES / "fleet.yaml"
@@ -188,3 +190,9 @@ def test_a_point_that_minutes_break_refutes_nothing(
     file, plan = str(EXAMPLES / "provisioned-spill.yaml"), str(tmp_path / "plan.json")
     assert Run(capsys, "solve", file, "-o", plan).code == 0
     assert Run(capsys, "prove", file, plan).code in (0, 4)
+
+
+def test_the_bound_that_is_put_to_the_test_is_rounded_down() -> None:
+    """628,337.70 USD are no claim that nothing costs less than 628,338."""
+    asked = SecondOpinion("confirmed", 628_337.7, 630_000.0, False, "scipy", 0, 628_331.4, "infeasible")
+    assert "no plan costs less than 628,337 USD" in opinion_report(asked, "fleet").headline[0]

@@ -443,4 +443,8 @@ def test_page_notebook_and_explanation_say_no_more_than_is_proven(
     ],
 )
 def test_a_bound_is_rounded_down(amount: float, text: str) -> None:
-    assert words.usd_down(amount) == text
+    assert words.bound(amount, 2 * amount + 1) == text
+
+
+def test_a_bound_that_the_plan_reaches_is_its_cost() -> None:
+    assert words.bound(628_337.7, 628_337.8) == words.usd(628_337.8) == "628,338"

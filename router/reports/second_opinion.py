@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from router.reports.document import Report
-from router.reports.words import usd
+from router.reports.words import bound, usd
 
 if TYPE_CHECKING:
     from router.planning.second_road import SecondOpinion
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 def opinion_report(opinion: SecondOpinion, name: str) -> Report:
     """The verdict, by whose word, and the cheaper plan where there is one."""
-    bound = f"no plan costs less than {usd(opinion.bound_usd)} USD"
+    least = f"no plan costs less than {bound(opinion.bound_usd, opinion.objective_usd)} USD"
     how = f"{opinion.solver}, from seed {opinion.seed} and without presolve"
     if opinion.outcome == "confirmed":
-        verdict = f"Confirmed: {bound}; {how}, finds none"
+        verdict = f"Confirmed: {least}; {how}, finds none"
     elif opinion.cheaper_usd is None:
         why = opinion.stop.replace("_", " ")
-        verdict = f"Not known whether {bound}: {how}, neither found one nor showed that there is none ({why})"
+        verdict = f"Not known whether {least}: {how}, neither found one nor showed that there is none ({why})"
     else:
-        verdict = f"Refuted: {how}, finds a plan of {usd(opinion.cheaper_usd)} USD; PLAN says that {bound}"
+        verdict = f"Refuted: {how}, finds a plan of {usd(opinion.cheaper_usd)} USD; PLAN says that {least}"
     own = "Its own multipliers prove the bound, worked out again by router verify" if opinion.own else ""
     cost = f"The plan costs {usd(opinion.objective_usd)} USD"
     headline = tuple(line for line in (verdict, cost, own) if line)

@@ -143,10 +143,12 @@ def far(gap: float) -> str:
     return f"{_rounded_up(gap * 100)} %" if gap > OPTIMAL else "0 %"
 
 
-def usd_down(amount: float) -> str:
-    """As `usd`, never more than the amount: of a bound."""
+def bound(amount: float, cost: float) -> str:
+    """What no plan costs less than: as `usd` where the plan's cost reaches it, else never more than it is."""
     step = 1.0 if abs(amount) >= CENTS_BELOW_USD - 0.005 else 0.01
-    return usd(math.floor(amount / step + 1e-9) * step) if amount >= step else usd(amount)
+    if amount < step or cost - amount <= OPTIMAL * abs(cost):
+        return usd(amount)
+    return usd(math.floor(amount / step + 1e-9) * step)
 
 
 def as_sentence(text: str, name: str) -> str:

@@ -7,7 +7,7 @@ from router.plan.document import Plan
 from router.reports.document import ReportTable, columns
 from router.reports.page.companions import Companions
 from router.reports.page.elements import PageSection, figures, heading, listed, missing, paragraph, table
-from router.reports.words import OPTIMAL, far, proof, usd, usd_down
+from router.reports.words import bound, far, proof, usd
 from router.schema import Problem
 
 MOST_REFUSED = 60
@@ -105,9 +105,12 @@ def rests_on(plan: Plan, problem: Problem | None) -> list[PageSection]:
     kind = "solver" if plan.proof is None else plan.proof.kind
     limit_s, by = plan.solver.options.time_limit_s, plan.solver.name
     good = proof(plan.gap, plan.stop, limit_s, kind=kind, solver=by, usd=plan.objective_usd)
-    bound = usd_down(plan.bound_usd) if plan.gap > OPTIMAL else usd(plan.bound_usd)
     shown = [
-        ("bound", f"{bound} USD", BOUND.get(kind, f"as {by} states it, not re-checked")),
+        (
+            "bound",
+            f"{bound(plan.bound_usd, plan.objective_usd)} USD",
+            BOUND.get(kind, f"as {by} states it, not re-checked"),
+        ),
         ("gap", far(plan.gap), "gap between plan and bound"),
         (
             "checks",
