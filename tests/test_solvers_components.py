@@ -12,7 +12,7 @@ from scipy import sparse
 
 from solvers import LinearProgram, Solution, SolveOptions, Stop, solve
 from solvers import components as taken_apart
-from solvers.components import parts, solve_linear_parts, solve_parts
+from solvers.components import labels, parts, solve_linear_parts, solve_parts
 
 EXACT = SolveOptions(gap=0.0, time_limit_s=None)
 
@@ -241,3 +241,27 @@ def test_a_linear_program_says_which_part_has_no_point() -> None:
     apart = solve_linear_parts(fixed, parts(whole), lambda part, left: solve(part, "highs", left), EXACT)
     assert apart.stop is Stop.INFEASIBLE
     assert apart.point is None
+
+
+def by_library(matrix: sparse.csr_array) -> list[int]:
+    """The first column of each column's part, by rows and columns as nodes of a graph."""
+    rows, columns = matrix.shape
+    entries = matrix.tocoo()
+    size = rows + columns
+    graph = sparse.coo_array((np.ones(entries.nnz), (entries.row + columns, entries.col)), shape=(size, size))
+    label = sparse.csgraph.connected_components(graph, directed=False)[1][:columns]
+    return [int(np.flatnonzero(label == own)[0]) for own in label]
+
+
+def test_parts_are_those_of_a_graph() -> None:
+    """Random matrices, many of whose rows are empty and columns alone, and chains of columns in any order."""
+    rng = np.random.default_rng(1)
+    for _ in range(times(60)):
+        rows, columns = rng.integers(1, 60, 2).tolist()
+        matrix = sparse.random_array(
+            (rows, columns), density=float(rng.uniform(0, 0.1)), rng=rng, format="csr"
+        )
+        assert labels(matrix).tolist() == by_library(matrix)
+        ones = np.ones(columns - 1)
+        chain = sparse.diags_array([ones, ones], offsets=[0, 1], shape=(columns - 1, columns)).tocsr()
+        assert not labels(chain[:, rng.permutation(columns)].tocsr()).any()

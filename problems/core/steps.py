@@ -13,6 +13,7 @@ from problems import budget, groups, power, quota
 from problems.core.arrays import NONE, Ints
 from problems.core.encode import Encoded
 from problems.core.view import first_period
+from solvers.components import labels
 
 PRICED = (quota.NAME, groups.NAME, power.NAME, budget.NAME)
 """Families whose rows hold several pieces together, and are priced."""
@@ -62,11 +63,10 @@ def pieces_of(encoded: Encoded, step: Ints) -> Ints:
         priced[rows.first : rows.end] = rows.family in PRICED
     priced[row[step[matrix.indices] < 0]] = True
     kept = ~priced[row]
-    pairs = (row[kept] + n, matrix.indices[kept])
-    graph = sparse.coo_array((np.ones(len(pairs[0]), dtype=np.int8), pairs), shape=(n + matrix.shape[0],) * 2)
-    _, label = sparse.csgraph.connected_components(graph, directed=False)
+    pairs = (row[kept], matrix.indices[kept])
+    within = sparse.csr_array((np.ones(len(pairs[0]), dtype=np.int8), pairs), shape=matrix.shape)
     inside = np.flatnonzero(step >= 0)
-    _, number = np.unique(label[:n][inside], return_inverse=True)
+    _, number = np.unique(labels(within)[inside], return_inverse=True)
     piece = np.full(n, NONE, dtype=np.int64)
     piece[inside] = number
     return piece

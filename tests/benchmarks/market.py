@@ -16,8 +16,6 @@ import sys
 from pathlib import Path
 from time import perf_counter, process_time
 
-import scipy.sparse.csgraph  # noqa: F401  (start-up: the search loads it when it first looks for pieces)
-
 if not __package__:  # run as a script
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
