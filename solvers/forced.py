@@ -23,6 +23,7 @@ ROUNDING = 1e-15  # relative to what a row sums up
 ROUNDS = 50  # a chain of rows is hardly so long
 SUMMED = 1e-12  # relative to what a row of held columns sums up
 DUST = 1e-13  # less is a rounding of nothing
+OUT = 1e-6  # relative to what a row sums up: more is no rounding, and more than a promise lets go of
 
 
 class Forced(Record):
@@ -44,6 +45,19 @@ class Forced(Record):
         """Columns that are forced to 0 and are above it in a point, the largest first."""
         at = np.flatnonzero((self.by[:, 1] >= 0) & (self.upper == 0.0) & (point > DUST))
         return np.asarray(at[np.argsort(-point[at], kind="stable")])
+
+    def broken(self, program: LinearProgram) -> Ints:
+        """Rows that nothing within these bounds keeps: by more than a millionth of what they sum up."""
+        matrix, m = program.matrix, program.n_rows
+        row = np.repeat(np.arange(m), np.diff(matrix.indptr))
+        ends = matrix.data * self.lower[matrix.indices], matrix.data * self.upper[matrix.indices]
+        out = np.zeros(m, dtype=bool)
+        for side, limit in ((1.0, program.row_upper), (-1.0, -program.row_lower)):
+            least = np.minimum(side * ends[0], side * ends[1])
+            total, size = np.bincount(row, least, m), np.bincount(row, np.abs(least), m)
+            known = np.isfinite(total) & np.isfinite(limit)
+            out[known] |= total[known] - limit[known] > OUT * (size[known] + np.abs(limit[known])) + DUST
+        return np.flatnonzero(out)
 
 
 def forced(program: LinearProgram) -> Forced:

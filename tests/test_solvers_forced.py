@@ -49,6 +49,17 @@ def test_whole_columns_that_close_the_way_are_found_through_others() -> None:
     assert gates(whole, found, 0).tolist() == [2]
 
 
+def test_a_row_of_tiny_numbers_is_broken_all_the_same() -> None:
+    """A share of at most 0.7 where one provider has all: 0.3 of a load of 5e-10, and of one that need not be served.
+
+    Nothing is left for either; that the tiny one must be served, or half of it, is a row that nothing keeps.
+    """
+    rows = [[1.5e-10, 0.3], [-1.0, 0.0]]  # tiny, large
+    for least, broken in ((1.0, [1]), (0.5, [1]), (0.0, [])):
+        shares = program(rows, [0.0, -least], [1.0, 1.0], [False, False])
+        assert forced(shares).broken(shares).tolist() == broken
+
+
 coefficient = st.sampled_from([-2.0, -1.0, 0.0, 1.0, 3.0])
 
 
@@ -66,6 +77,7 @@ def test_no_point_is_lost(rows: list[list[float]], upper: list[float], top: list
         if (made.matrix @ x <= made.row_upper).all():
             assert (found.lower <= x).all()
             assert (x <= found.upper).all()
+            assert not len(found.broken(made))
 
 
 @given(

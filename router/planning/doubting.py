@@ -1,6 +1,6 @@
 """Second thoughts about "infeasible": it is said only where it is proved, or where some promise must be broken.
 
-    1  multipliers that refute the relaxation, in safe arithmetic
+    1  a row that nothing keeps within what others force; multipliers that refute the relaxation, in safe arithmetic
     2  a tree of our own: every leaf refuted, or a point met
     3  the program with slack in every row, solved by another path: what is violated in all is above nothing, or a point
 
@@ -21,6 +21,7 @@ from router.planning.fixed import Fixed
 from router.planning.gates import through_open_gates
 from router.planning.two_steps import Closed, Incumbent, finished, run
 from solvers import LinearProgram, Solution, SolveOptions, Stop
+from solvers.forced import forced
 from solvers.proof import ProgramProof, WorkLimits, prove, refuting
 
 LARGEST = 3_000  # columns, for a tree
@@ -58,6 +59,8 @@ def refuted(encoded: Encoded, options: SolveOptions) -> bool:
 def _relaxation_refuted(program: LinearProgram) -> bool:
     from solvers.highs_relaxation import HighsRelaxation  # here: most problems have a plan
 
+    if len(forced(program).broken(program)):  # of numbers so small that a solver does not see them
+        return True
     whole = np.flatnonzero(program.integer)
     ray = HighsRelaxation(program).refute(program.col_lower[whole], program.col_upper[whole])
     return ray is not None and refuting(program, ray, 1.0)[1] > -np.inf
