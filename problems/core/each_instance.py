@@ -76,31 +76,6 @@ def by_instance(encoded: Encoded) -> LinearProgram | None:
     return wide if wide.n_columns <= MOST_COLUMNS else None
 
 
-def with_sums(program: LinearProgram, encoded: Encoded) -> LinearProgram:
-    """The program and a whole column for the sum over time of the counts of each pool that boots."""
-    counts = [pool.count for pool in pools_that_boot(encoded)]
-    n, more = program.n_columns, len(counts)
-    old, size = sparse.coo_array(program.matrix), program.n_columns + more
-    old = sparse.coo_array((old.data, (old.row, old.col)), shape=(program.n_rows, size))
-    rows = _Rows()
-    for i, count in enumerate(counts):
-        rows.add([*((j, 1.0) for j in count.tolist()), (n + i, -1.0)], 0.0, 0.0)
-    most = [float(program.col_upper[count].sum()) for count in counts]
-    return replace(
-        program,
-        cost=np.append(program.cost, np.zeros(more)),
-        matrix=sparse.vstack([old, rows.matrix(size)]).tocsr(),
-        row_lower=np.append(program.row_lower, rows.lower),
-        row_upper=np.append(program.row_upper, rows.upper),
-        col_lower=np.append(program.col_lower, np.zeros(more)),
-        col_upper=np.append(program.col_upper, most),
-        integer=np.append(program.integer, np.ones(more, dtype=bool)),
-        column_names=None,
-        row_names=None,
-        blocks=None,
-    )
-
-
 def pools_that_boot(encoded: Encoded) -> list[PoolInTime]:
     """Pools counted by the period, of few whole instances that boot, whose capacity stands in rows of `throughput`."""
     program, found = encoded.program, []

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from problems.core.arrays import Floats, Ints
-from problems.core.each_instance import by_instance, with_sums
+from problems.core.each_instance import by_instance, pools_that_boot
 from problems.core.encode import Encoded, fixed_integers
 from router.errors import Infeasible, InputError, Issue, NoPlanInTime, SolverFailed
 from router.planning.decode import Decoded, decode
@@ -202,12 +202,14 @@ def _by_sums(encoded: Encoded, solver: str, options: SolveOptions) -> Solution |
     """Pools that boot, with sums of their counts over time as whole columns, which presolve would take out again; None
     where that does not end soon. Of a plan whose counts come to 55.5 at least, 56 are rented in any order.
     """
+    from solvers.rounding import with_sums  # here: few pools boot
+
     plain = {**get(solver).WITHOUT_PRESOLVE, "mip_max_nodes": SUMMED_NODES}
     if solver != "highs" or set(plain) & set(options.native):
         return None
     native = {**options.native, **plain}
     summed = run(
-        with_sums(encoded.program, encoded),
+        with_sums(encoded.program, [pool.count for pool in pools_that_boot(encoded)]),
         solver,
         replace(options.within(SUMMED), native=native, watch=None),
     )
