@@ -10,7 +10,8 @@ import router
 from problems.physics.waiting import Cuts
 from router.loading.catalogue import load_text
 from router.plan.document import Plan
-from router.planning import optimise, structure
+from router.planning import optimise
+from router.planning.structure import in_parts
 from router.planning.waits import parted
 from router.planning.waits.parted import Parted
 from router.planning.waits.tighten import beside
@@ -82,7 +83,7 @@ def test_hours_cost_what_each_costs_alone(monkeypatch: pytest.MonkeyPatch) -> No
     ran, run = [], Parted.run
     monkeypatch.setattr(Parted, "run", lambda self: ran.append(self) or run(self))
     monkeypatch.setattr(optimise, "SMALL", 0)
-    monkeypatch.setattr(structure, "SMALL", 60)  # columns: more than an hour has, fewer than all
+    monkeypatch.setattr(in_parts, "SMALL", 60)  # columns: more than an hour has, fewer than all
     together = checked(problem(CHAT, DOCUMENTS, contract=True))
     assert ran
     assert together.cost_usd == pytest.approx(alone, rel=1e-5)
@@ -107,7 +108,7 @@ def test_plans_are_looked_at_closely(monkeypatch: pytest.MonkeyPatch) -> None:
         return found
 
     monkeypatch.setattr(optimise, "SMALL", 0)
-    monkeypatch.setattr(structure, "SMALL", 60)
+    monkeypatch.setattr(in_parts, "SMALL", 60)
     monkeypatch.setattr(parted, "MOST_ROUNDS", 1)
     monkeypatch.setattr(Parted, "_rounds", looked_at)
     monkeypatch.setattr(Parted, "run", ended)

@@ -10,11 +10,12 @@ from problem_factory import Data, api, by_period, gpu, load, plan_of, problem
 from pytest import MonkeyPatch, approx
 
 from router.plan.rows import RouteRow
-from router.planning import roads, structure
+from router.planning import roads
 from router.planning.deferred import over_time, pooling
 from router.planning.fixed import Fixed
 from router.planning.proofs.scaled import ScaledRelaxation
 from router.planning.solve import encode_problem
+from router.planning.structure import in_parts
 from router.verification import audit_of, verify
 from router.verification.base.case import Future
 from router.verification.bound import deferred, relaxation_of
@@ -74,7 +75,7 @@ def test_by_windows_work_waits_across_them(monkeypatch: MonkeyPatch) -> None:
     best = plan_of(data).cost_usd
     pooled_always(monkeypatch)
     for name in ("SMALL", "MANY_INTEGERS"):
-        monkeypatch.setattr(structure, name, 10)
+        monkeypatch.setattr(in_parts, name, 10)
     monkeypatch.setattr("solvers.windows.COLUMNS", 60)
     plan = plan_of(data)
     assert best * (1 - 1e-6) <= plan.cost_usd <= plan.bound_usd / (1 - plan.gap) * (1 + 1e-6)

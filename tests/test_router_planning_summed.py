@@ -15,10 +15,11 @@ from scipy import sparse
 from router import api
 from router.plan.document import Plan
 from router.plan.proof import ProofCase, ProofPart, ProvenLeaf, Rounding
-from router.planning import proving, structure
+from router.planning import proving
 from router.planning.proofs.found_rows import found_rows
 from router.planning.proofs.repaired import Repaired
 from router.planning.proofs.scaled import ScaledRelaxation
+from router.planning.structure import in_parts
 from router.schema import Problem
 from router.verification import audit_of, verify
 from router.verification.bound import relaxation_of
@@ -43,8 +44,8 @@ def drawn(seed: int, volume: float) -> Problem:
 def planned(problem: Problem, gap: float = 1e-6) -> Plan:
     """As if there were too many flows for a search over the counts alone."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(structure, "SMALL", 0)
-        patch.setattr(structure, "MANY_FLOWS", 0)
+        patch.setattr(in_parts, "SMALL", 0)
+        patch.setattr(in_parts, "MANY_FLOWS", 0)
         patch.setattr(proving, "LARGEST", 0)
         return api.solve(problem, options=SolveOptions(gap=gap))
 

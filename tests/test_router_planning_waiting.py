@@ -17,8 +17,9 @@ from problems.physics.waiting import Mix
 from router.loading.catalogue import load_text
 from router.normalise import normalise
 from router.plan.document import Plan
-from router.planning import optimise, structure
+from router.planning import optimise
 from router.planning.own_rows import in_own_rows
+from router.planning.structure import in_parts
 from solvers import SolveOptions
 
 INSTANCES = Path(__file__).parent / "instances"
@@ -214,8 +215,8 @@ def test_a_large_program_in_one_part_is_cut_finely_in_narrow_windows(monkeypatch
     name = "bug-031-waiting-by-the-hour"
     problem, small = router.load(INSTANCES / f"{name}.yaml"), solved(name)
     monkeypatch.setattr(optimise, "SMALL", 0)
-    monkeypatch.setattr(structure, "SMALL", 0)
-    monkeypatch.setattr(structure, "NARROW", 40)
+    monkeypatch.setattr(in_parts, "SMALL", 0)
+    monkeypatch.setattr(in_parts, "NARROW", 40)
     large = router.solve(problem, options=SolveOptions(gap=1e-3))
     assert large.ok
     assert large.bound_usd <= small.objective_usd + 1e-6

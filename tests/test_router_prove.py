@@ -15,7 +15,7 @@ import router
 from router.commands import plan_file
 from router.loading.catalogue import load
 from router.plan.document import Plan
-from router.planning.second_road import SecondOpinion
+from router.planning.doubts.second_road import SecondOpinion
 from router.planning.solve import Search, encode_problem, publish
 from router.reports.second_opinion import opinion_report
 from solvers import SolveOptions, Stop

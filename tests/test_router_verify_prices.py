@@ -21,9 +21,10 @@ from router.normalise import normalise
 from router.plan.document import Plan
 from router.plan.file import read_plan
 from router.plan.proof import ProofPart, ProvenLeaf
-from router.planning import proving, structure
+from router.planning import proving
 from router.planning.proofs.piecewise import priced_parts
 from router.planning.proofs.scaled import ScaledRelaxation
+from router.planning.structure import in_parts
 from router.schema import Problem
 from router.verification.base.audit import Audit
 from router.verification.bound import relaxation_of
@@ -105,8 +106,8 @@ def test_a_promise_across_parts_at_a_price() -> None:
 def by_pieces(monkeypatch: MonkeyPatch) -> None:
     """Programs of any size are solved piece by piece, and bounded so."""
     for name in ("SMALL", "MANY_INTEGERS"):
-        monkeypatch.setattr(structure, name, 10)
-    monkeypatch.setattr(structure, "FEWEST_PIECES", 5)
+        monkeypatch.setattr(in_parts, name, 10)
+    monkeypatch.setattr(in_parts, "FEWEST_PIECES", 5)
     monkeypatch.setattr(proving, "LARGEST", 10)
 
 
@@ -135,7 +136,7 @@ def test_a_plan_found_otherwise_is_bounded_by_its_pieces_too(monkeypatch: Monkey
     monkeypatch.setattr(proving, "LARGEST", 10)
     monkeypatch.setattr(proving, "cases_of", lambda *_: None)
     alone = router.solve(problem)
-    monkeypatch.setattr(structure, "FEWEST_PIECES", 5)
+    monkeypatch.setattr(in_parts, "FEWEST_PIECES", 5)
     plan = router.solve(problem)
     assert plan.objective_usd == approx(alone.objective_usd, rel=1e-6)
     assert plan.proof is not None and plan.proof.prices is not None

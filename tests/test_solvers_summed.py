@@ -13,8 +13,8 @@ from pytest import approx
 from scipy import sparse
 
 from router import api
-from router.planning import structure
-from router.planning.structure import few_counts
+from router.planning.structure import in_parts
+from router.planning.structure.in_parts import few_counts
 from solvers import LinearProgram, Solution, SolveOptions, Stop, is_feasible, solve
 from solvers.proof import WorkLimits
 from solvers.rounding import with_sums
@@ -167,9 +167,9 @@ def test_2_000_workloads_of_200_kinds_cost_the_same_by_either_search(monkeypatch
     """14,905.45 USD, what each of the 2,000 by itself comes to (tests/benchmarks/test_bench_kinds.py)."""
     problem = kinds_problem(2_000, 200)
     seen = []
-    monkeypatch.setattr(structure, "SMALL", 0)
-    monkeypatch.setattr(structure, "MANY_FLOWS", 0)
-    monkeypatch.setattr(structure, "few_counts", lambda *of: seen.append(few_counts(*of)) or seen[-1])
+    monkeypatch.setattr(in_parts, "SMALL", 0)
+    monkeypatch.setattr(in_parts, "MANY_FLOWS", 0)
+    monkeypatch.setattr(in_parts, "few_counts", lambda *of: seen.append(few_counts(*of)) or seen[-1])
     plan = api.solve(problem, options=SolveOptions(gap=1e-6))
     assert plan.ok
     assert any(seen)

@@ -46,7 +46,7 @@ def prove(
 
     from router.commands.plan_file import with_proof_beside
     from router.plan.file import read_plan
-    from router.planning.second_road import another_solver, second_opinion
+    from router.planning.doubts.second_road import another_solver, second_opinion
     from router.reports.second_opinion import opinion_report
     from router.verification import verify
     from solvers import SolveOptions

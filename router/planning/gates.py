@@ -24,7 +24,7 @@ from router.errors import Infeasible, NoPlanInTime, SolverFailed
 from router.planning import two_steps
 from router.planning.fixed import Fixed
 from router.planning.infeasible import why_infeasible
-from router.planning.structure import Before
+from router.planning.structure.in_parts import Before
 from router.planning.two_steps import Closed, Incumbent, finished, run
 from solvers import SolveOptions, Stop
 from solvers.forced import forced

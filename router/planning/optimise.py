@@ -28,7 +28,7 @@ from problems.physics.waiting import margin_of
 from router.errors import Infeasible, NoPlanInTime, SolverFailed
 from router.planning.fixed import Fixed, Spanning, spanning_whole
 from router.planning.gates import find
-from router.planning.structure import SMALL, Before, small_parts
+from router.planning.structure.in_parts import SMALL, Before, small_parts
 from router.planning.two_steps import Incumbent
 from router.planning.waits.tighten import (
     Broken,
@@ -90,7 +90,7 @@ def _optimise(
     try:
         outer = find(encoded, solver, first, decided, start=start, rough=large)
     except Infeasible as word:
-        from router.planning.doubting import in_doubt  # here: most problems have a plan
+        from router.planning.doubts.no_plan import in_doubt  # here: most problems have a plan
 
         outer = in_doubt(encoded, solver, options, decided, word)
     if options.relax:
@@ -299,7 +299,7 @@ class _ClosingIn:
             if (
                 fixed is None and self.best is None and not regions.inner and not regions.spare
             ):  # nor is there a plan that waits
-                from router.planning.doubting import in_doubt  # here: most problems have a plan
+                from router.planning.doubts.no_plan import in_doubt  # here: most problems have a plan
 
                 return in_doubt(program, self.solver, left, self.fixed, word)
             return None

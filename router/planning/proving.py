@@ -24,6 +24,15 @@ from router.plan.left_out import out_of_time
 from router.plan.proof import Proof, ProofCase, ProofPart
 from router.plan.running import Running
 from router.planning.deferred.pooling import columns_without_arrivals
+from router.planning.doubts.second_look import (
+    GAP,
+    OWN,
+    agree,
+    by_another_path,
+    cheaper_of,
+    promises_broken,
+    unconfirmed,
+)
 from router.planning.fixed import Fixed
 from router.planning.proofs.apart import falls_apart, parts_apart, started
 from router.planning.proofs.cutting import strengthened_parts, with_cuts
@@ -34,16 +43,7 @@ from router.planning.proofs.spanning import spanning_cases, work_waits
 from router.planning.proofs.stating import rows_of_use, stated_proof
 from router.planning.proofs.summed import summed_cases
 from router.planning.publish import draft, gap_of
-from router.planning.second_look import (
-    GAP,
-    OWN,
-    agree,
-    by_another_path,
-    cheaper_of,
-    promises_broken,
-    unconfirmed,
-)
-from router.planning.structure import few_spanning
+from router.planning.structure.in_parts import few_spanning
 from router.planning.two_steps import Incumbent, finished
 from router.schema import Problem
 from router.verification import Audit, audit_of

@@ -22,7 +22,7 @@ from problems.core.encode import Encoded
 from router.errors import Infeasible, NoPlanInTime, RouterError, SolverFailed
 from router.planning.by_hand import made_by_hand
 from router.planning.deferred.over_time import planned_over_time
-from router.planning.doubting import EFFORT, LARGEST
+from router.planning.doubts.no_plan import EFFORT, LARGEST
 from router.planning.fixed import Fixed
 from router.planning.optimise import optimise
 from router.planning.two_steps import Incumbent, finished

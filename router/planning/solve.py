@@ -139,7 +139,7 @@ def checked[T](encoded: Encoded, incumbent: Incumbent, publishing: Callable[[Inc
         for other in _others(encoded, incumbent, why):
             with suppress(CertificateFailed):
                 return publishing(other)
-        from router.planning.doubting import refuted  # here: plans pass their check
+        from router.planning.doubts.no_plan import refuted  # here: plans pass their check
 
         if refuted(encoded, incumbent.options):
             raise Infeasible(why_infeasible(encoded)) from failed

@@ -17,15 +17,15 @@ from typing import Any
 import numpy as np
 
 from problems.core.arrays import Floats, Ints
-from problems.core.each_instance import by_instance, pools_that_boot
 from problems.core.encode import Encoded, fixed_integers
-from router.errors import Infeasible, InputError, Issue, NoPlanInTime, SolverFailed
+from router.errors import InputError, Issue, SolverFailed
+from router.planning.answers import late, point_of
 from router.planning.decode import Decoded, decode
 from router.planning.deferred.pooling import solved_smaller
 from router.planning.fixed import Fixed
-from router.planning.infeasible import why_infeasible
 from router.planning.settlement import Settled, settle
-from router.planning.structure import SMALL, Before, solve_structured
+from router.planning.structure.booting import solve_booting
+from router.planning.structure.in_parts import SMALL, Before, solve_structured
 from router.verification.base.audit import Audit
 from solvers import (
     LinearProgram,
@@ -51,17 +51,7 @@ DEARER = (
     1e-6  # relative: flows that cost so much more than the point of a search are not the ones that it found
 )
 PRICES_OF = "instance counts, contracts and other integers fixed as planned"
-SUMMED, SUMMED_NODES = 0.05, 100  # of the time, and nodes, for a search with sums of counts over time
 INTERIOR_POINT = 50_000  # columns; at 80,000 of hourly agreements 5 s of CPU in place of 14
-LIMITS = {
-    Stop.TIME_LIMIT,
-    Stop.ITERATION_LIMIT,
-    Stop.NODE_LIMIT,
-    Stop.SOLUTION_LIMIT,
-    Stop.EXHAUSTED,
-    Stop.MEMORY_LIMIT,
-    Stop.INTERRUPTED,
-}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -155,33 +145,12 @@ def find(
     if not program.is_mip:
         return _linear(encoded, solver, options, fixed, began)
     if start is None:
-        by_pieces, case = solver == "highs", encoded
-        if shut is not None:
-            case = replace(encoded, program=encoded.program.fix(shut, np.zeros(len(shut))))
-        elif before is None and fixed.spanning is None and (wide := by_instance(encoded)) is not None:
-            case, program = replace(encoded, program=wide), wide
-
-        def search(part: LinearProgram, share: SolveOptions) -> Solution:
-            own = _of_part(part, program, solver, share)
-            if fixed.spanning is None:
-                return run(part, solver, own)
-            return fixed.spanning.remembered(part, own, lambda: run(part, solver, own))
-
-        first = _by_sums(encoded, solver, options) if program is not encoded.program else None
-        first = first or solve_structured(
-            case,
-            search,
-            options,
-            before,
-            by_pieces=by_pieces,
-        )
-        if program is not encoded.program and first.point is not None:
-            first = replace(first, point=first.point[: encoded.program.n_columns])
+        first = _whole_numbers(encoded, solver, options, fixed, before, shut)
     else:
         first = solved_smaller(
             encoded, program, lambda part, share, begun: run(part, solver, share, begun), options, start
         )
-    point, spent = _point_of(first, encoded, options), time.perf_counter() - began
+    point, spent = point_of(first, encoded, options), time.perf_counter() - began
     if rough:
         return Incumbent(
             encoded=encoded,
@@ -198,24 +167,30 @@ def find(
     return finished(encoded, first, (solver, options), fixed, spent, first.objective)
 
 
-def _by_sums(encoded: Encoded, solver: str, options: SolveOptions) -> Solution | None:
-    """Pools that boot, with sums of their counts over time as whole columns, which presolve would take out again; None
-    where that does not end soon. Of a plan whose counts come to 55.5 at least, 56 are rented in any order.
-    """
-    from solvers.rounding import with_sums  # here: few pools boot
+def _whole_numbers(
+    encoded: Encoded,
+    solver: str,
+    options: SolveOptions,
+    fixed: Fixed,
+    before: Before | None,
+    shut: Ints | None,
+) -> Solution:
+    """The first step, by what the program is made of. See `find`."""
 
-    plain = {**get(solver).WITHOUT_PRESOLVE, "mip_max_nodes": SUMMED_NODES}
-    if solver != "highs" or set(plain) & set(options.native):
-        return None
-    native = {**options.native, **plain}
-    summed = run(
-        with_sums(encoded.program, [pool.count for pool in pools_that_boot(encoded)]),
-        solver,
-        replace(options.within(SUMMED), native=native, watch=None),
-    )
-    if summed.stop is not Stop.OPTIMAL or summed.point is None:
-        return None
-    return replace(summed, point=summed.point[: encoded.program.n_columns])
+    def search(case: Encoded) -> Solution:
+        def solve(part: LinearProgram, share: SolveOptions) -> Solution:
+            own = _of_part(part, case.program, solver, share)
+            if fixed.spanning is None:
+                return run(part, solver, own)
+            return fixed.spanning.remembered(part, own, lambda: run(part, solver, own))
+
+        return solve_structured(case, solve, options, before, by_pieces=solver == "highs")
+
+    if shut is not None:
+        return search(replace(encoded, program=encoded.program.fix(shut, np.zeros(len(shut)))))
+    free = before is None and fixed.spanning is None
+    booting = solve_booting(encoded, solver, options, run, search) if free else None
+    return booting or search(encoded)
 
 
 def finished(
@@ -235,7 +210,7 @@ def finished(
     NoPlanInTime where there was no time to find them.
     """
     (solver, options), began = search, time.perf_counter()
-    point, close = _point_of(first, encoded, options), tight(options)
+    point, close = point_of(first, encoded, options), tight(options)
     # allowances, at a unit boundary and the solver's own, are used only where they are needed; presolve has none
     exactly, plain = fixed.exact(encoded), get(solver).WITHOUT_PRESOLVE
     ways = [(exactly, close), (encoded, close), (encoded, options.finishing)]
@@ -257,7 +232,7 @@ def finished(
             break
     else:
         if second.stop is Stop.TIME_LIMIT:
-            raise _late(second, options)
+            raise late(second, options)
         raise _closed(encoded, first, point, (solver, first.stats.raw))
     room = room or forced(fixed_program)
     third = _through_open_ways(target, fixed_program, room, second, (solver, tolerances))
@@ -356,7 +331,7 @@ def _linear(encoded: Encoded, solver: str, options: SolveOptions, fixed: Fixed, 
     solution = solved_smaller(
         target, program, lambda part, share, _: run(part, solver, share), tight(options)
     )
-    point = _point_of(solution, target, options)
+    point = point_of(solution, target, options)
     relaxed = options.relax and encoded.program.is_mip
     return Incumbent(
         encoded=replace(target, program=program),
@@ -402,25 +377,3 @@ def run(
         raise InputError(Issue(("--solver",), str(error), value=solver)) from error
     except SolversError as error:
         raise SolverFailed(str(error)) from error
-
-
-def _point_of(solution: Solution, encoded: Encoded, options: SolveOptions) -> Floats:
-    if solution.point is not None and np.isfinite(solution.point).all():
-        return solution.point
-    if solution.stop in (Stop.INFEASIBLE, Stop.INFEASIBLE_OR_UNBOUNDED):
-        raise Infeasible(why_infeasible(encoded))
-    if solution.stop is Stop.INTERRUPTED:
-        raise KeyboardInterrupt
-    if solution.stop in LIMITS:
-        raise _late(solution, options)
-    raise SolverFailed(f"the solver ended with {solution.stop.value} ({solution.stats.raw}) and no plan.")
-
-
-def _late(solution: Solution, options: SolveOptions) -> NoPlanInTime:
-    limit = f"{options.time_limit_s:g} s" if options.time_limit_s is not None else "the limits"
-    late = NoPlanInTime(
-        f"no plan was found within {limit} ({solution.stop.value}). Whether there is one is not known; "
-        "a longer --time-limit, or a wider --gap, may help."
-    )
-    late.bound_usd = solution.bound
-    return late

@@ -21,9 +21,9 @@ from router.loading.fingerprint import problem_sha256, problem_sha256_v1
 from router.plan.document import Plan
 from router.plan.proof import Proof
 from router.plan.running import Break, Reoptimised, Replaced, Running
+from router.planning.doubts.second_look import is_small, unconfirmed
 from router.planning.proving import with_proof
 from router.planning.publish import options_of, publish
-from router.planning.second_look import is_small, unconfirmed
 from router.planning.solve import Search, checked, planned, scenario_of
 from router.planning.two_steps import Incumbent
 from router.reoptimisation.running import stored_problem

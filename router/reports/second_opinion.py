@@ -9,7 +9,7 @@ from router.reports.document import Report
 from router.reports.words import bound, usd
 
 if TYPE_CHECKING:
-    from router.planning.second_road import SecondOpinion
+    from router.planning.doubts.second_road import SecondOpinion
 
 
 def opinion_report(opinion: SecondOpinion, name: str) -> Report:

@@ -18,7 +18,7 @@ from problems.core.decision import Decision, decision_of
 from problems.core.encode import Encoded, encode
 from problems.core.instance import Instance, Scenarios
 from router.errors import NoPlanInTime
-from router.planning.second_look import better_of_two
+from router.planning.doubts.second_look import better_of_two
 from router.planning.settlement import settle
 from router.planning.two_steps import Incumbent
 from router.sizing.joint import LARGEST_MONOLITH, JointSearch

@@ -21,7 +21,7 @@ from router.planning.proofs.cutting import strengthened_parts
 from router.planning.proofs.piecewise import columns_by_name, pieces_by_name, proven_by_pieces
 from router.planning.proofs.rounding import by_rounding, sums_over_time
 from router.planning.proofs.scaled import ScaledRelaxation
-from router.planning.structure import few_spanning
+from router.planning.structure.in_parts import few_spanning
 from router.planning.two_steps import run
 from solvers import SolveOptions
 from solvers.components import independent

@@ -16,7 +16,7 @@ from problems.core.encode import Encoded
 from problems.core.steps import pieces_of, steps_of
 from router.plan.proof import ProofPart, ProvenLeaf
 from router.planning.proofs.scaled import ScaledRelaxation, part_of
-from router.planning.structure import many_small
+from router.planning.structure.in_parts import many_small
 from router.planning.two_steps import run
 from router.verification.bound.cuts import cut_name
 from solvers import LinearProgram, PiecePrices, SolveOptions

@@ -22,7 +22,7 @@ from problems.core.steps import steps_of
 from router.errors import Infeasible, NoPlanInTime, SolverFailed
 from router.planning.fixed import Fixed
 from router.planning.gates import find
-from router.planning.structure import small_parts
+from router.planning.structure.in_parts import small_parts
 from router.planning.two_steps import Incumbent
 from router.planning.waits.tighten import (
     Broken,

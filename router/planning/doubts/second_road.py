@@ -19,10 +19,10 @@ from router.errors import InputError, Issue, RouterError
 from router.normalise import normalise
 from router.plan.document import Plan
 from router.plan.start import as_planned
+from router.planning.doubts.second_look import promises_broken
 from router.planning.fixed import Fixed
 from router.planning.optimise import optimise
 from router.planning.publish import publish
-from router.planning.second_look import promises_broken
 from router.planning.solve import scenario_of
 from router.planning.two_steps import Incumbent, finished, run
 from router.schema import Problem
