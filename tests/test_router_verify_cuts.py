@@ -12,13 +12,13 @@ from benchmarks.synthetic import market
 from pytest import approx, raises
 
 import router
-from router.plan.proof import Proof, ProofPart
+from router.plan.proof import Proof, ProofCase, ProofPart
 from router.planning import proving
 from router.planning.proofs import held
 from router.planning.proofs.cutting import strengthened_parts
 from router.planning.proofs.scaled import ScaledRelaxation
 from router.verification.bound.cuts import cut_name, cut_of
-from router.verification.bound.proof import Unproven, proven_parts
+from router.verification.bound.proof import Unproven, proven_cases, proven_parts
 from router.verification.bound.relaxation import RelaxedProblem
 from solvers import LinearProgram, SolveOptions
 from solvers.strengthened import StrengthenedAnswer, strengthened
@@ -93,6 +93,23 @@ def test_only_whole_counts_at_one_coefficient_make_cuts() -> None:
     wide = pool([5.0], 6.0)
     wide.variables["flow(0)"].upper = 2.0
     assert all(cut_of(model, name) is None for model in (fractions, limited, mixed, wide))
+
+
+def test_a_cut_of_one_case_is_none_of_the_next() -> None:
+    """Four replicas, four a host of 1 USD. Where there is at most one replica it runs on no more than one host,
+    `x ≤ h`; among two and more that would be a replica a host, and 4 USD proven of a plan of 1."""
+    model = RelaxedProblem()
+    terms = [(model.variable("replicas", 9.0, whole=True), 1.0)]
+    model.constraint("room", [*terms, (model.variable("hosts", 9.0, whole=True, usd=1.0), -4.0)], upper=0.0)
+    model.constraint("demand", terms, lower=4.0)
+    cut = cut_name("room", ["replicas"])
+    few = ProofCase({"replicas": (None, 1.0)}, 0.0, (ProofPart((), (), 0.0, {"demand": 9.0, cut: 0.0}),))
+    many = ProofCase({"replicas": (2.0, None)}, 0.0, (ProofPart((), (), 0.0, {"demand": 1.0, cut: -1.0}),))
+    for cases in ((few, many), (many, few)):
+        with raises(Unproven, match="is not a promise"):
+            proven_cases(model, cases)
+    right = replace(many, parts=(ProofPart((), (), 0.0, {"demand": 0.25, "room": -0.25}),))
+    assert min(total for _, total in proven_cases(model, (few, right))) == approx(1.0)
 
 
 def test_a_large_problem_is_bounded_with_cuts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,17 +76,19 @@ class RelaxedProblem:
         self.constraints[name] = Constraint([term for term in terms if term[1]], lower, upper)
 
     def within(self, ranges: Mapping[str, tuple[float, float]]) -> RelaxedProblem:
-        """The same with narrower limits of some variables; cuts that are made of one hold for the other."""
+        """The same with narrower limits of some variables. A cut that is made of one holds for the other, but for those
+        that need a limit from `ranges`, at 0 or at 1."""
         variables = dict(self.variables)
-        positive = all(
-            variables[name].lower >= 0 for name in ranges
-        )  # or a cut may hold within the limits alone
+        shared = all(
+            variables[name].lower >= 0 and (variables[name].upper <= 1 or end > 1)
+            for name, (_, end) in ranges.items()
+        )
         for name, (start, end) in ranges.items():
             of = variables[name]
             lower = max(of.lower, start)
             variables[name] = replace(of, lower=lower, upper=max(min(of.upper, end), lower))
         return replace(
-            self, variables=variables, constraints=self.constraints if positive else {**self.constraints}
+            self, variables=variables, constraints=self.constraints if shared else {**self.constraints}
         )
 
     def limited(self, most_usd: float) -> None:
