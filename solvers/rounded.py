@@ -33,7 +33,7 @@ from solvers.core.result import SimplexBasis, Solution, Stats, Stop
 from solvers.core.shell import solve as solve_with
 from solvers.piecewise.apart import PiecesApart
 from solvers.piecewise.roundings import rounded_pieces
-from solvers.rounding.tableau import BasisRows
+from solvers.rounding.lifted import BasisRows
 
 if TYPE_CHECKING:
     from solvers.highs_relaxation import HighsRelaxation

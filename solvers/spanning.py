@@ -1,7 +1,7 @@
 """A long program whose few spanning decisions are branched on, each node bounded by tableau rows.
 
     node    ranges of the whole columns that span the steps
-    bound   of its relaxation with the rows that its own basis makes (`tableau_rows`)
+    bound   of its relaxation with the rows that its own basis makes (`solvers.rounding.tableau`)
 
 A column that spans stands in rows of every step: counted from 0 it takes up what a row gains by rounding, counted from
 the end of a narrow range it does not. So a node in which what spans has one value is bounded far better than its
@@ -22,7 +22,8 @@ from solvers.core.program import Floats, LinearProgram
 from solvers.core.record import Record
 from solvers.core.result import Stop
 from solvers.proof.safe import refuting
-from solvers.tableau_rows import TableauRows, tableau_rows
+from solvers.rounding.rows import RoundedRow, in_units
+from solvers.rounding.tableau import tableau_rows
 
 type Ints = NDArray[np.int64]
 
@@ -33,7 +34,7 @@ MOST_LEAVES = 16
 class SpanningLeaf(Record):
     """Ranges (k,) of what spans, and what bounds every point there.
 
-    point        (n,) of the relaxation with the rows; None: there is none
+    point        (n,) of the relaxation with the roundings; None: there is none
     multipliers  (m + k,) of the program's rows and of those
     """
 
@@ -42,7 +43,7 @@ class SpanningLeaf(Record):
     bound: float
     point: Floats | None
     multipliers: Floats
-    rows: TableauRows | None
+    roundings: tuple[RoundedRow, ...] = ()
 
 
 @dataclass(order=True)
@@ -95,23 +96,26 @@ class SpanningTree:
         if plain.point is None:
             return self._refuted(lower, upper, plain.multipliers, (low, high), enough)
         usd = program.objective(plain.point)
-        leaf = SpanningLeaf(lower, upper, usd, plain.point, plain.multipliers, None)
+        leaf = SpanningLeaf(lower, upper, usd, plain.point, plain.multipliers)
         if usd >= enough or self.options.late:
             return leaf
         rows = tableau_rows(program, relaxation, plain.point, low, high)
-        if rows is None:
+        if not rows:
             return leaf
-        cut = relaxation.solve_with(*ends, rows.matrix, rows.upper)
+        matrix, most = in_units(rows, program.n_columns)
+        cut = relaxation.solve_with(*ends, matrix, most)
         if cut.point is None or cut.multipliers is None:
             return leaf
-        return SpanningLeaf(lower, upper, program.objective(cut.point), cut.point, cut.multipliers, rows)
+        prices = cut.multipliers.copy()
+        prices[program.n_rows :] /= [row.unit for row in rows]
+        return SpanningLeaf(lower, upper, program.objective(cut.point), cut.point, prices, tuple(rows))
 
     def _refuted(
         self, lower: Floats, upper: Floats, ray: Floats, ends: tuple[Floats, Floats], enough: float
     ) -> SpanningLeaf | None:
         """A node without a point: multipliers that prove more than is asked for."""
         multipliers, bound = refuting(self.program, ray, enough, *ends)
-        return None if bound < enough else SpanningLeaf(lower, upper, bound, None, multipliers, None)
+        return None if bound < enough else SpanningLeaf(lower, upper, bound, None, multipliers)
 
     def _split(self, leaf: SpanningLeaf) -> list[tuple[Floats, Floats]]:
         """Ranges that leave nothing out; none where each has one value."""

@@ -165,7 +165,7 @@ def test_roundings_of_roundings_are_the_same_when_made_again(seed: int) -> None:
     for k, row in enumerate(rounded.made):
         names = [f"r{i}" if i < m else f"rounding({i - m})" for i in row.rows.tolist()]
         weights = {name: float(f"{w:.12g}") for name, w in zip(names, row.weights.tolist(), strict=True)}
-        made = rounding_of(model, Rounding(weights, tuple(f"x{j}" for j in row.top.tolist())))
+        made = rounding_of(model, Rounding(weights, tuple(f"x{j}" for j in row.down.tolist())))
         assert made is not None
         model.constraints[f"rounding({k})"] = made
         own = dict(zip((f"x{j}" for j in row.columns.tolist()), row.values.tolist(), strict=True))

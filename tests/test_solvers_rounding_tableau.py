@@ -1,4 +1,4 @@
-"""A relaxation lifted by rows of its own basis: no whole point is lost, and its bound is what its rows prove."""
+"""Rows that a basis makes of whole numbers, and the tree over what spans: no whole point is lost."""
 
 from __future__ import annotations
 
@@ -6,73 +6,99 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.random import default_rng
 from pytest import approx
-from test_solvers_rounded import fleets
-from test_solvers_tableau_rows import hours
+from scipy import sparse
 
-from solvers import SolveOptions, is_feasible, solve
+from solvers import LinearProgram, SolveOptions, Stop, solve
 from solvers.highs_relaxation import HighsRelaxation
-from solvers.rounded import solve_rounded
-from solvers.rounding.tableau import BasisRows, lifted
-
-OPTIONS = SolveOptions()
-
-
-def test_two_fleets_by_hand() -> None:
-    """5 of work on instances of 3 (1 USD) and of 1 (0.4 USD): 5/3 in the relaxation.
-
-    Rounded in thirds, 3 a + b ≥ 5 makes a + b / 2 ≥ 2. Whole (a, b): (2, 0) costs 2.0, (1, 2) 1.8, (0, 5) 2.0.
-    """
-    program = fleets([5.0], [1.0, 0.4], [3.0, 1.0])
-    plain, once, twice = (lifted(program, OPTIONS, rounds) for rounds in (0, 1, 2))
-    assert plain is not None and once is not None and twice is not None
-    assert (plain.bound, len(plain.prices)) == (approx(5 / 3), 0)
-    assert plain.bound < once.bound <= twice.bound + 1e-9 <= 1.8 + 1e-6
-    for solver in ("highs", "pulp:COIN_CMD"):
-        assert solve(program, solver).objective == approx(1.8)
+from solvers.rounding.rows import in_units
+from solvers.rounding.tableau import tableau_rows
+from solvers.spanning import SpanningTree
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_no_row_of_any_round_leaves_a_whole_point_out(seed: int) -> None:
-    """The farthest that a whole point comes to each row, by a search; some are made of rows before them."""
+def hours(seed: int, steps: int = 4) -> LinearProgram:
+    """min N + Σ n_t + 3 f_t: 1.3 N + n_t + f_t ≥ need_t, and what is left of one hour may be used in the next."""
+    rng = default_rng(seed)
+    n = 1 + 3 * steps  # N, then n_t, f_t, left_t
+    cost = np.concatenate(
+        [[0.9 * steps], rng.uniform(0.8, 1.2, steps), np.full(steps, 3.0), np.full(steps, 0.01)]
+    )
+    matrix = np.zeros((steps, n))
+    for t in range(steps):
+        matrix[t, [0, 1 + t, 1 + steps + t, 1 + 2 * steps + t]] = 1.3, rng.choice([1.0, 0.8]), 1.0, -1.0
+        if t:
+            matrix[t, 2 * steps + t] = 1.0
+    whole = np.zeros(n, dtype=np.bool_)
+    whole[: 1 + steps] = True
+    return LinearProgram(
+        cost=cost,
+        matrix=sparse.csr_array(matrix),
+        row_lower=rng.uniform(0.5, 6.0, steps),
+        row_upper=np.full(steps, np.inf),
+        col_lower=np.zeros(n),
+        col_upper=np.concatenate([np.full(1 + steps, 9.0), np.full(2 * steps, 4.0)]),
+        integer=whole,
+    )
+
+
+def test_a_row_by_hand() -> None:
+    """min n: 6 n ≥ 4. n is basic at 2/3; n − s/6 = 2/3 makes n ≥ 1, and the relaxation is whole with it."""
+    program = LinearProgram(
+        cost=np.ones(1),
+        matrix=sparse.csr_array(np.array([[6.0]])),
+        row_lower=np.array([4.0]),
+        row_upper=np.array([np.inf]),
+        col_lower=np.zeros(1),
+        col_upper=np.array([9.0]),
+        integer=np.array([True]),
+    )
+    relaxation = HighsRelaxation(program)
+    point = relaxation.solve(program.col_lower, program.col_upper).point
+    assert point is not None
+    rows = tableau_rows(program, relaxation, point, program.col_lower, program.col_upper)
+    matrix, upper = in_units(rows, 1)
+    assert (matrix.toarray().tolist(), upper.tolist()) == ([[approx(-1.0)]], [approx(-1.0)])
+    again = relaxation.solve_with(program.col_lower, program.col_upper, matrix, upper)
+    assert again.point == approx([1.0])
+    assert relaxation.solve(program.col_lower, program.col_upper).point == approx([2 / 3])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_rows_leave_no_whole_point_out_and_lift_the_relaxation(seed: int) -> None:
+    """The farthest that a whole point comes to each row, by a search."""
     program = hours(seed)
     relaxation = HighsRelaxation(program)
     ends = program.col_lower[relaxation.columns], program.col_upper[relaxation.columns]
-    rows, bounds = BasisRows(program, relaxation), list[float]()
-    for _ in range(3):
-        point = relaxation.solve(*ends).point
-        assert point is not None
-        bounds.append(program.objective(point))
-        broken = rows.violated(point)
-        for row, most in zip(broken.matrix.toarray(), broken.upper, strict=True):
-            found = solve(replace(program, cost=-row))
-            assert found.objective is not None
-            assert -found.objective <= most + 1e-6
-        relaxation.add_rows(broken.matrix, broken.upper)
-    assert bounds == sorted(bounds)
-    answer, best = lifted(program, OPTIONS), solve(program).objective
-    assert answer is not None and best is not None
-    assert bounds[0] <= answer.bound <= best + 1e-6
-    assert answer.weights.shape == (len(answer.prices), program.n_rows + len(answer.prices))
-    made_of = answer.weights.tocoo()
-    assert (made_of.col - program.n_rows < made_of.row).all()  # of rows before them alone
+    point = relaxation.solve(*ends).point
+    assert point is not None
+    rows = tableau_rows(program, relaxation, point, program.col_lower, program.col_upper)
+    if not rows:
+        assert np.abs(point[program.integer] - np.round(point[program.integer])).max() < 6e-3
+        return
+    matrix, upper = in_units(rows, program.n_columns)
+    for row, most in zip(matrix.toarray(), upper, strict=True):
+        found = solve(replace(program, cost=-row))
+        assert found.stop is Stop.OPTIMAL and found.objective is not None
+        assert -found.objective <= most + 1e-6
+    lifted = relaxation.solve_with(*ends, matrix, upper).point
+    assert lifted is not None
+    assert program.objective(lifted) > program.objective(point) + 1e-9
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_plans_rounded_from_it_are_plans_and_its_bound_is_one(seed: int) -> None:
-    """Three demands, four fleets of other sizes and prices, with and without a limit on all instances."""
-    rng = np.random.default_rng(seed)
-    d, f = 3, 4
-    program = fleets(
-        rng.uniform(50, 400, d).tolist(),
-        rng.uniform(1, 4, f).tolist(),
-        rng.uniform(5, 20, f).tolist(),
-        most=float(rng.choice([np.inf, 120.0])),
-    )
-    answer, best = solve_rounded(program, SolveOptions(gap=1e-6), by_basis=True), solve(program)
-    assert answer is not None and answer.point is not None and best.objective is not None
-    assert is_feasible(program, answer.point, tolerance=1e-7)
-    assert answer.bound <= best.objective * (1 + 1e-4) + 1e-6
-    assert answer.objective >= best.objective * (1 - 1e-4) - 1e-6
-    plain = solve_rounded(program, SolveOptions(gap=1e-6), rounds=0)
-    assert plain is not None and plain.bound <= answer.bound + 1e-9
+@pytest.mark.parametrize("seed", range(10))
+def test_leaves_leave_nothing_out_and_none_is_bounded_too_high(seed: int) -> None:
+    """Every value of N is in one leaf, whose bound is no more than the best that there is."""
+    program = hours(seed, steps=6)
+    best = solve(program)
+    assert best.objective is not None
+    leaves = SpanningTree(program, np.array([0]), SolveOptions().begun()).leaves(best.objective)
+    assert leaves
+    for value in range(10):
+        assert sum(leaf.lower[0] <= value <= leaf.upper[0] for leaf in leaves) == 1
+        exact = solve(program.fix([0], [value])).objective
+        leaf = next(leaf for leaf in leaves if leaf.lower[0] <= value <= leaf.upper[0])
+        assert exact is None or leaf.bound <= exact + 1e-7
+    relaxed = solve(program.relax()).objective
+    assert relaxed is not None
+    assert relaxed < min(leaf.bound for leaf in leaves) <= best.objective + 1e-7

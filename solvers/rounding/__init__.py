@@ -1,10 +1,13 @@
-"""Rows of a relaxation added up and rounded, sums of whole columns to branch on: small trees for hours in one piece.
+"""Rows of a program added up and rounded: what whole columns make of them. Weights are those of the simplex tableau.
 
-rows      a sum of rows rounded: mixed-integer rounding
-program   a program with sums, and with the roundings that its relaxation breaks, round by round
+rows      one rounding: its formula, and those that it is made of
+tableau   each row of the tableau rounded as it stands, all at once: of long sparse programs
+sought    a sum rounded at the scale, and counted from the ends, of which its point lies farthest beyond: of small ones
+lifted    a relaxation with rounds of `tableau`
+program   a program with rounds of `sought`, and with sums of whole columns to branch on
 """
 
 from solvers.rounding.program import RoundedProgram, rounded_program, with_sums
-from solvers.rounding.rows import RoundedRow, RowSums
+from solvers.rounding.rows import RoundedRow
 
-__all__ = ["RoundedProgram", "RoundedRow", "RowSums", "rounded_program", "with_sums"]
+__all__ = ["RoundedProgram", "RoundedRow", "rounded_program", "with_sums"]

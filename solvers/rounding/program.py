@@ -14,19 +14,16 @@ from math import isinf
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.record import Record
-from solvers.rounding.rows import RoundedRow, RowSums
+from solvers.rounding.rows import Bools, Ints, RoundedRow, entries_of, matrix_of, numbered_anew, resting_on
+from solvers.rounding.sought import RowSums
+from solvers.rounding.tableau import AWAY
 
-type Ints = NDArray[np.int64]
-
-WHOLE = 1e-6
 ROUNDS = 30
-AWAY = 5e-3  # a column so near to a whole number makes no row
 WAYS = ((60, 0.1), (60, 0.05), (60, 0.2), (8, 0.1))
 """Roundings added in a round, at most, and the cosine of two of them, at most. Which of these ways lifts the relaxation
 most is chance, and what is lifted more is worth many nodes: all are tried, and what they keep is put together.
@@ -41,9 +38,9 @@ class RoundedProgram(Record):
     """A program with roundings below its rows.
 
     program   rows: those it was made of, then those of `kept`
-    made      roundings in the order in which they were made; of their rows those from the number of rows on are
-              roundings before them
-    kept      (k,) those that bind in the end
+    made      roundings that those rest on, in the order in which they were made; their rows from m on are roundings
+              before them
+    kept      (k,) those of `made` that bind in the end
     bound     of the relaxation
     multipliers (m + k,)
     """
@@ -114,11 +111,7 @@ class _Rounds:
         self.relaxation = HighsRelaxation(program, time_limit_s=None if isinf(left) else left)
         self.made: list[RoundedRow] = []
         self.live = np.empty(0, dtype=np.int64)  # numbers of roundings that are in the relaxation
-        whole = program.integer
-        self.bounds = (
-            np.where(whole, np.ceil(program.col_lower - WHOLE), program.col_lower),
-            np.where(whole, np.floor(program.col_upper + WHOLE), program.col_upper),
-        )
+        self.bounds = program.whole_bounds
         columns = self.relaxation.columns
         self.whole = self.bounds[0][columns], self.bounds[1][columns]
 
@@ -148,7 +141,9 @@ class _Rounds:
             before, bound = bound, self.program.objective(point)
             if bound - before < ENOUGH * (enough - before):
                 break
-        return RoundedProgram(self._program(), tuple(self.made), self.live, bound, multipliers)
+        some, m = resting_on(self.made, self.live.tolist(), self.program.n_rows), self.program.n_rows
+        kept = np.searchsorted(some, self.live)
+        return RoundedProgram(self._program(), numbered_anew(self.made, some, m), kept, bound, multipliers)
 
     def _program(self) -> LinearProgram:
         """The program with the roundings that are in the relaxation."""
@@ -163,11 +158,7 @@ class _Rounds:
         )
 
     def matrix(self, numbers: Sequence[int]) -> Any:
-        rows = [self.made[i] for i in numbers]
-        row = np.repeat(np.arange(len(rows)), [len(each.columns) for each in rows])
-        column = np.concatenate([np.empty(0, dtype=np.int64), *(each.columns for each in rows)])
-        value = np.concatenate([np.empty(0), *(each.values for each in rows)])
-        return sparse.csr_array((value, (row, column)), shape=(len(rows), self.program.n_columns))
+        return matrix_of([self.made[i] for i in numbers], self.program.n_columns)
 
     def _roundings(self, point: Floats) -> list[RoundedRow]:
         """Of the rows of the tableau whose column is not whole."""
@@ -179,8 +170,7 @@ class _Rounds:
         found = []
         tableau = self.relaxation.tableau(AWAY)
         for k in range(tableau.shape[0]):
-            at = slice(tableau.indptr[k], tableau.indptr[k + 1])
-            rows, weights = tableau.indices[at].astype(np.int64), tableau.data[at]
+            rows, weights = entries_of(tableau, k)
             for sign in (1.0, -1.0):
                 row = sums.rounded(rows, sign * weights, point)
                 if row is not None:
@@ -207,7 +197,7 @@ class _Rounds:
         self.relaxation.add_rows(self.matrix(numbers), np.array([each.upper for each in found]))
         self.live = np.concatenate([self.live, np.array(numbers, dtype=np.int64)])
 
-    def _drop(self, used: NDArray[np.bool_]) -> None:
+    def _drop(self, used: Bools) -> None:
         """Roundings that do not bind."""
         self.relaxation.drop_rows(self.program.n_rows + np.flatnonzero(~used))
         self.live = self.live[used]

@@ -1,22 +1,26 @@
 """A sum of rows rounded: what whole columns make of it.
 
     row i      Σ_j a_ij x_j + s_i = limit_i      s_i ≥ 0 (0 where both limits are one)
-    sum        Σ_j g_j y_j + Σ_i w_i s_i = b     y_j = x_j − lower_j or upper_j − x_j, whichever is nearer to a point
+    sum        Σ_j g_j y_j + Σ_i w_i s_i = b     y_j = x_j − lower_j, or upper_j − x_j of what is counted down
     rounding   Σ_whole F(g_j) y_j + Σ_others min(g_j, 0) / (1 − f) y_j + Σ_i min(w_i, 0) / (1 − f) s_i ≤ ⌊b⌋
 
     f = b − ⌊b⌋, F(g) = ⌊g⌋ + max(g − ⌊g⌋ − f, 0) / (1 − f)
 
-(Nemhauser and Wolsey 1990.) The sum is tried at several scales and with whole columns counted from their other end, as
-Marchand and Wolsey do (2001, Aggregation and mixed integer rounding to solve MIPs, Oper. Res. 49). The limit of a row
-is the one that the sign of its weight asks for, the other where that is not there.
+Mixed-integer rounding (Nemhauser and Wolsey 1990); of a row of the simplex tableau it is Gomory's cut of 1960. The
+limit of a row is the one that the sign of its weight asks for, the other where that is not there. Which columns are
+counted down is free: near the point that is to be cut off says most. `router.verification.bound.roundings` works each
+out again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from solvers.core.program import Floats
 from solvers.core.record import Record
@@ -24,28 +28,15 @@ from solvers.core.record import Record
 type Ints = NDArray[np.int64]
 type Bools = NDArray[np.bool_]
 
-WHOLE = 1e-6
-NEAREST = 0.01
-"""A limit that is so near to a whole number is not rounded: 1 / (1 − f) makes much of little."""
-
 VIOLATED = 1e-4
 """By how much a point must lie beyond a rounding: distance, in units of columns."""
-
-DYNAMISM = 1e6  # of the coefficients, at most
-SMALL = 1e-10  # of the largest: what is smaller is left out, at its bound
-STATED = 2e-11  # relative: so far off is a sum that is worked out again, weights as they are stated
-OFF = 1e-4
-"""Relative to its length: a row that another reckoning makes so much differently is none. Each rounding of roundings
-multiplies what they are off by up to 1 / (1 − f)², since f is off too."""
-SCALES = 8  # tried of each sum, beside 1
-TURNED = 20  # whole columns that are counted from their other end, at most
 
 
 class RoundedRow(Record):
     """Σ values · columns ≤ upper, made of a sum of rows.
 
     rows, weights    (r,) of the sum
-    top              columns that are counted down from their upper bound
+    down             columns that are counted down from their upper bound
     columns, values  (c,)
     beyond           distance of the point that it was made for
     off              about how far another reckoning's coefficients and limit may be from these
@@ -53,158 +44,75 @@ class RoundedRow(Record):
 
     rows: Ints
     weights: Floats
-    top: Ints
+    down: Ints
     columns: Ints
     values: Floats
     upper: float
     beyond: float
     off: float = 0.0
 
-
-class RowSums:
-    """Sums of some rows at a point, to be rounded.
-
-    matrix (m, n), lower, upper (m,)      the rows
-    off (m,)                              of each, see `RoundedRow`
-    integer, col_lower, col_upper (n,)    the columns: whole bounds where they are whole
-    """
-
-    def __init__(
-        self,
-        matrix: Any,
-        limits: tuple[Floats, Floats],
-        integer: Bools,
-        bounds: tuple[Floats, Floats],
-        off: Floats | None = None,
-    ) -> None:
-        self.matrix, (self.lower, self.upper) = matrix, limits
-        self.off = np.zeros(matrix.shape[0]) if off is None else off
-        self.integer, (self.col_lower, self.col_upper) = integer, bounds
-
-    def rounded(self, rows: Ints, weights: Floats, point: Floats) -> RoundedRow | None:
-        """The rounding that a point lies farthest beyond; None: it lies beyond none."""
-        total = self.matrix[rows].T @ weights
-        columns = np.flatnonzero(total)
-        columns = columns[self.col_lower[columns] < self.col_upper[columns]]
-        if not len(columns):
-            return None
-        return _SumOfRows(self, rows, weights, total, columns, point).best()
+    @property
+    def unit(self) -> float:
+        """Its largest coefficient."""
+        return float(np.abs(self.values).max())
 
 
-class _SumOfRows:
-    def __init__(
-        self, rows: RowSums, at: Ints, weights: Floats, total: Floats, columns: Ints, point: Floats
-    ) -> None:
-        self.of, self.at, self.weights, self.columns, self.point = rows, at, weights, columns, point
-        lower, upper = rows.lower[at], rows.upper[at]
-        self.above = np.where(weights > 0, np.isfinite(upper), np.isneginf(lower))
-        self.limit = np.where(self.above, upper, lower)
-        slack = np.where(self.above, 1.0, -1.0) * weights
-        kept = np.flatnonzero((lower != upper) & (slack < 0.0))
-        self.kept, self.slack = kept, slack[kept]
-        missed = np.abs(self.limit[kept] - rows.matrix[at[kept]] @ point)
-        start, end, x = rows.col_lower[columns], rows.col_upper[columns], point[columns]
-        self.top = end - x < x - start
-        self.start, self.end = start, end
-        fixed = np.flatnonzero((total != 0.0) & (rows.col_lower == rows.col_upper))
-        shift = total[columns] @ np.where(self.top, end, start) + total[fixed] @ rows.col_lower[fixed]
-        self.b = float(weights @ self.limit - shift)
-        self.whole = np.flatnonzero(rows.integer[columns])
-        self.rest = np.flatnonzero(~rows.integer[columns])
-        g = np.where(self.top, -1.0, 1.0) * total[columns]
-        y = np.where(self.top, end - x, x - start)
-        self.g, self.y, self.width = g[self.whole], y[self.whole], (end - start)[self.whole]
-        self.others = np.minimum(g[self.rest], 0.0)
-        self.given = float(self.others @ y[self.rest] + self.slack @ missed)
-        self.size = float(self.others @ self.others)
-        self.inside = (self.y > WHOLE) & (self.y < self.width - WHOLE)
-
-    def best(self) -> RoundedRow | None:
-        scales = np.unique(np.round(np.abs(self.g[self.inside]), 10))
-        scales = scales[scales > 1e-6 * max(1.0, float(np.abs(self.g).max(initial=0.0)))]
-        if len(scales) > SCALES:
-            scales = scales[np.linspace(0, len(scales) - 1, SCALES).astype(int)]
-        tried = [(self._beyond(scale, self.g, self.y, self.b), scale) for scale in (1.0, *scales.tolist())]
-        beyond, scale = max(tried)
-        finer = [(self._beyond(scale / k, self.g, self.y, self.b), scale / k) for k in (2.0, 4.0, 8.0)]
-        beyond, scale = max([(beyond, scale), *finer])
-        if beyond == -np.inf:
-            return None
-        beyond = self._turned(scale, beyond)
-        return None if beyond < VIOLATED else self._row(scale)
-
-    def _beyond(self, scale: float, g: Floats, y: Floats, b: float) -> float:
-        """How far the point lies beyond the rounding at a scale; −inf: it is none."""
-        part = b / scale - np.floor(b / scale)
-        if not NEAREST <= part <= 1.0 - NEAREST:
-            return -np.inf
-        value = _rounded(g / scale, part)
-        missed = float(value @ y) + self.given / scale / (1.0 - part) - np.floor(b / scale)
-        size = float(value @ value) + self.size / (scale * (1.0 - part)) ** 2
-        return missed / float(np.sqrt(size)) if size > 0.0 else -np.inf
-
-    def _turned(self, scale: float, beyond: float) -> float:
-        """With whole columns that are between their ends counted from the other one, where that is better."""
-        order = np.argsort(np.abs(self.y - self.width / 2.0), kind="stable")[:TURNED]
-        for k in order[self.inside[order] & np.isfinite(self.width[order])].tolist():
-            g, y = self.g.copy(), self.y.copy()
-            g[k], y[k] = -g[k], self.width[k] - y[k]
-            b = self.b - self.g[k] * self.width[k]
-            found = self._beyond(scale, g, y, b)
-            if found > beyond + 1e-9:
-                beyond, self.g, self.y, self.b = found, g, y, b
-                self.top[self.whole[k]] ^= True
-        return beyond
-
-    def _row(self, scale: float) -> RoundedRow | None:
-        """The rounding as a row, with the rows' slacks written out."""
-        of, b = self.of, self.b / scale
-        down = float(np.floor(b))
-        part = b - down
-        sign, end = np.where(self.top, -1.0, 1.0), np.where(self.top, self.end, self.start)
-        value = np.zeros(len(self.columns))
-        value[self.whole] = _rounded(self.g / scale, part)
-        value[self.rest] = self.others / scale / (1.0 - part)
-        every = np.zeros(len(of.integer))
-        every[self.columns] = sign * value
-        upper = down + float((sign * value) @ end)
-        slack = self.slack / scale / (1.0 - part) * np.where(self.above[self.kept], 1.0, -1.0)
-        every -= of.matrix[self.at[self.kept]].T @ slack
-        upper -= float(slack @ self.limit[self.kept])
-        used = np.flatnonzero(every)
-        fixed = used[of.col_lower[used] == of.col_upper[used]]
-        upper -= float(every[fixed] @ of.col_lower[fixed])
-        every[fixed] = 0.0
-        largest = float(np.abs(every).max(initial=0.0))
-        small = np.flatnonzero((every != 0.0) & (np.abs(every) < SMALL * largest))
-        upper -= float(
-            np.minimum(every[small] * of.col_lower[small], every[small] * of.col_upper[small]).sum()
-        )
-        every[small] = 0.0
-        columns = np.flatnonzero(every)
-        values = every[columns]
-        if not len(columns) or not np.isfinite(upper):
-            return None
-        length = float(np.linalg.norm(values))
-        beyond = float(values @ self.point[columns] - upper) / length
-        if beyond < VIOLATED or largest > DYNAMISM * np.abs(values).min():
-            return None
-        weights = self.weights / scale
-        size = np.abs(of.matrix[self.at]).T @ np.abs(weights)
-        ends = np.zeros(len(of.integer))
-        ends[self.columns] = np.abs(end)
-        reach = float(np.abs(weights) @ np.abs(self.limit)) + float(size @ ends)
-        of_rows = float(np.abs(weights) @ of.off[self.at]) * max(1.0, float(ends.sum()))
-        summed = STATED * max(float(size.max()), reach) + of_rows
-        steepest = max(1.0 / (1.0 - part), largest, float(np.abs(slack).max(initial=0.0)))  # f is off too
-        off = summed / (1.0 - part) * steepest + SMALL * largest * float(len(small) > 0)
-        if off > OFF * length:
-            return None
-        return RoundedRow(self.at, weights, self.columns[self.top], columns, values, upper, beyond, off)
-
-
-def _rounded(g: Floats, part: float) -> Floats:
-    """(k,) F(g)."""
+def rounded(g: Floats, part: float) -> Floats:
+    """(k,) F(g) of whole columns; `part`: f."""
     down = np.floor(g)
     value: Floats = down + np.maximum(g - down - part, 0.0) / (1.0 - part)
     return value
+
+
+def limits_asked(weights: Floats, lower: Floats, upper: Floats) -> tuple[Floats, Bools]:
+    """(r,) the limit of each row that a sum by these weights is counted from, and whether it is the upper one."""
+    above = np.where(weights > 0, np.isfinite(upper), np.isneginf(lower))
+    return np.where(above, upper, lower), above
+
+
+def stacked(rows: Sequence[tuple[Ints, Floats]], n: int) -> Any:
+    """(k, n) csr: columns and values of each row, one below the other."""
+    starts = np.concatenate([[0], np.cumsum([len(columns) for columns, _ in rows], dtype=np.int64)])
+    columns = np.concatenate([np.empty(0, dtype=np.int64), *(columns for columns, _ in rows)])
+    values = np.concatenate([np.empty(0), *(values for _, values in rows)])
+    return sparse.csr_array((values, columns, starts), shape=(len(rows), n))
+
+
+def entries_of(matrix: Any, row: int) -> tuple[Ints, Floats]:
+    """Columns and values of a row of a csr matrix."""
+    at = slice(matrix.indptr[row], matrix.indptr[row + 1])
+    return matrix.indices[at], matrix.data[at]
+
+
+def matrix_of(rows: Sequence[RoundedRow], n: int) -> Any:
+    """(k, n) their coefficients."""
+    return stacked([(row.columns, row.values) for row in rows], n)
+
+
+def in_units(rows: Sequence[RoundedRow], n: int) -> tuple[Any, Floats]:
+    """(k, n), (k,): matrix · x ≤ upper, the largest coefficient of each 1."""
+    unit = np.array([row.unit for row in rows])
+    matrix: Any = sparse.diags_array(1.0 / unit, shape=(len(rows), len(rows))) @ matrix_of(rows, n)
+    return matrix.tocsr(), np.array([row.upper for row in rows]) / unit
+
+
+def resting_on(made: Sequence[RoundedRow], some: Sequence[int], m: int) -> list[int]:
+    """Numbers of some roundings and of all that they are made of, in order.
+
+    m   their rows from this one on are roundings before them
+    """
+    used, waiting = set[int](), list(some)
+    while waiting:
+        k = waiting.pop()
+        if k not in used:
+            used.add(k)
+            rows = made[k].rows
+            waiting += (rows[rows >= m] - m).tolist()
+    return sorted(used)
+
+
+def numbered_anew(made: Sequence[RoundedRow], some: Sequence[int], m: int) -> tuple[RoundedRow, ...]:
+    """Some of them, numbers of rows from `m` on by their places among these; see `resting_on`."""
+    place = np.arange(m + len(made))
+    place[m + np.array(some, dtype=np.int64)] = m + np.arange(len(some))
+    return tuple(replace(made[k], rows=place[made[k].rows]) for k in some)

@@ -1,130 +1,107 @@
-"""A relaxation lifted by the rows that its own basis makes of whole columns, round by round.
+"""Rows of the simplex tableau rounded as they stand: each whole column between two numbers makes one.
 
-    1  the relaxation's optimum; of each whole column between two numbers there a row (`solvers.tableau_rows`)
-    2  all of them added, and the optimum from there on; again, of the rows added too
+    tableau row   x_k + Σ_j a_j x_j = b over what is not basic: a sum of the program's rows, by weights that are told
+    row           its rounding, all counted from the limit at which the point has it
 
-Counts that several sellers share the load of gain by sums of many rows at once, which rows of one capacity each
-(`solvers.strengthened`) do not see.
+Gomory (1960). All rows at once, of programs with very many columns.
 """
 
 from __future__ import annotations
 
-from math import isinf
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import sparse
 
-from solvers.capacity_rows import ImpliedRows
-from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.record import Record
-from solvers.tableau_rows import TableauRows, tableau_rows
+from solvers.rounding.rows import (
+    VIOLATED,
+    Bools,
+    Ints,
+    RoundedRow,
+    entries_of,
+    limits_asked,
+    rounded,
+    stacked,
+)
 
 if TYPE_CHECKING:
     from solvers.highs_relaxation import HighsRelaxation
 
-type Ints = NDArray[np.int64]
+AWAY = 5e-3
+"""A column so near to a whole number makes no row, nor does a sum."""
 
-ROUNDS = 2
-ENOUGH = 1e-4
-"""A round that lifts the bound by less than this part of it is the last."""
-
-USED = 1e-12
-"""A multiplier."""
+TINY = 1e-10
+"""Coefficients that are nothing."""
 
 
-class LiftedRelaxation(Record):
-    """The last optimum and the rows it rests on: those with a multiplier, and those that they are made of.
+def tableau_rows(
+    program: LinearProgram, relaxation: HighsRelaxation, point: Floats, lower: Floats, upper: Floats
+) -> list[RoundedRow]:
+    """Of the basis at which a relaxation has ended with `point` (n,): those that it breaks.
 
-    multipliers  (m,) of the program's rows
-    prices       (k,) of the rows added, each by its weights
-    weights      (k, m + k) of the program's rows, and of the rows added before it, in each sum
-    down         (k, n) whether a column is counted down from its upper limit
+    lower, upper   (n,) limits of columns there
     """
-
-    bound: float
-    multipliers: Floats
-    prices: Floats
-    weights: Any
-    down: Any
-
-
-class BasisRows:
-    """Rows of the basis at which a relaxation has just ended, of its program and of those given before."""
-
-    def __init__(self, program: LinearProgram, relaxation: HighsRelaxation) -> None:
-        self.wider, self.relaxation, self.ends = program, relaxation, program.whole_bounds
-        self.given: list[TableauRows] = []
-
-    def violated(self, point: Floats) -> ImpliedRows:
-        """Rows that this optimum breaks: to be added to the relaxation."""
-        rows = tableau_rows(self.wider, self.relaxation, point, *self.ends)
-        if rows is None:
-            none = np.empty(0, dtype=np.int64)
-            return ImpliedRows(sparse.csr_array((0, self.wider.n_columns)), np.empty(0), none)
-        first = self.wider.n_rows
-        added = ImpliedRows(rows.matrix, rows.upper, first + np.arange(len(rows.upper)))
-        self.given.append(rows)
-        self.wider = added.added_to(self.wider)
-        return added
-
-
-def lifted(program: LinearProgram, options: SolveOptions, rounds: int = ROUNDS) -> LiftedRelaxation | None:
-    """None where the relaxation has no optimum. The time limit alone is taken of the options."""
-    from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
-
-    left_s = options.finishing.left_s
-    relaxation = HighsRelaxation(program, time_limit_s=None if isinf(left_s) else left_s)
-    low, high = program.whole_bounds
-    ends, rows = (low[relaxation.columns], high[relaxation.columns]), BasisRows(program, relaxation)
-    answer: LiftedRelaxation | None = None
-    for k in range(rounds + 1):
-        solved = relaxation.solve(*ends)
-        if solved.point is None or solved.multipliers is None:
-            break
-        before, bound = answer, program.objective(solved.point)
-        answer = _resting(program, rows.given, bound, solved.multipliers)
-        if (
-            k == rounds
-            or options.late
-            or (before is not None and bound - before.bound <= ENOUGH * abs(bound))
-        ):
-            break
-        broken = rows.violated(solved.point)
-        if not len(broken):
-            break
-        relaxation.add_rows(broken.matrix, broken.upper)
-    return answer
-
-
-def _resting(
-    program: LinearProgram, made: list[TableauRows], bound: float, multipliers: Floats
-) -> LiftedRelaxation:
-    m, n = program.n_rows, program.n_columns
-    total = sum(len(rows.upper) for rows in made)
-    unit = np.concatenate([np.ones(m), *(rows.unit for rows in made)])
-    weights: Any = _stacked([rows.weights for rows in made], m + total)
-    weights = (
-        weights @ sparse.diags_array(1 / unit)
-    ).tocsr()  # of rows by their weights, not as they were scaled
-    prices = np.minimum(multipliers[m:], 0.0) / unit[m:]
-    used = prices < -USED
-    for k in reversed(range(total)):
-        if used[k]:
-            own = weights.indices[weights.indptr[k] : weights.indptr[k + 1]]
-            used[own[own >= m] - m] = True
-    some = np.flatnonzero(used)
-    down = _stacked([rows.down for rows in made], n)
-    kept = np.concatenate([np.arange(m), m + some])
-    return LiftedRelaxation(bound, multipliers[:m], prices[some], weights[some][:, kept], down[some])
-
-
-def _stacked(matrices: list[Any], columns: int) -> Any:
-    """One below the other, each widened by columns without entries."""
-    wide = [
-        sparse.csr_array((own.data, own.indices, own.indptr), shape=(own.shape[0], columns))
-        for own in map(sparse.csr_array, matrices)
+    weights = relaxation.tableau(AWAY)
+    middle = np.where(np.isfinite(upper), (lower + upper) / 2, np.inf)
+    at_upper = np.where(program.integer, (point > upper - 1e-6) & (upper > lower), point > middle)
+    sums: Any = (weights @ program.matrix).tocsr()
+    every = [
+        (rows, weight, _on_columns(program, entries_of(sums, k), (rows, weight), (lower, upper, at_upper)))
+        for k in range(weights.shape[0])
+        for rows, weight in [entries_of(weights, k)]
     ]
-    return sparse.vstack([sparse.csr_array((0, columns)), *wide], format="csr")
+    made = [(rows, weight, row) for rows, weight, row in every if row is not None]
+    if not made:
+        return []
+    matrix: Any = stacked([(row.column, row.value) for _, _, row in made], program.n_columns)
+    left: Any = stacked([(row.left, row.factor) for _, _, row in made], program.n_rows)
+    matrix = (matrix + left @ program.matrix).tocsr()
+    matrix.data[np.abs(matrix.data) <= TINY] = 0.0
+    matrix.eliminate_zeros()
+    matrix.sort_indices()
+    most = np.array([row.upper for _, _, row in made])
+    beyond, length = matrix @ point - most, np.sqrt((matrix * matrix).sum(axis=1))
+    return [
+        RoundedRow(rows, weight, row.down, *entries_of(matrix, k), row.upper, float(beyond[k] / length[k]))
+        for k, (rows, weight, row) in enumerate(made)
+        if beyond[k] > VIOLATED * length[k] and length[k] > 0
+    ]
+
+
+class _OnColumns(Record):
+    """column · value ≤ upper, and the program's rows `left` times `factor` more in it; `down`: columns."""
+
+    column: Ints
+    value: Floats
+    left: Ints
+    factor: Floats
+    upper: float
+    down: Ints
+
+
+def _on_columns(
+    program: LinearProgram,
+    added_up: tuple[Ints, Floats],
+    weighed: tuple[Ints, Floats],
+    columns: tuple[Floats, Floats, Bools],
+) -> _OnColumns | None:
+    """What is rounded of a sum, the slacks of its rows not written out yet; None: it is too near to whole."""
+    (column, a), (row, weight) = added_up, weighed
+    lower, upper, at_upper = columns
+    down = at_upper[column]
+    end = np.where(down, upper[column], lower[column])
+    limit, above = limits_asked(weight, program.row_lower[row], program.row_upper[row])
+    left = above != (
+        weight > 0
+    )  # of which only the other limit is there: what it leaves is a variable of its own
+    total = float(weight @ limit) - float(a @ end)
+    part = total - np.floor(total)
+    if not AWAY <= part <= 1 - AWAY:
+        return None
+    a = np.where(down, -a, a)
+    value = np.where(program.integer[column], rounded(a, part), np.minimum(a, 0.0) / (1 - part))
+    value = np.where(down, -value, value)
+    factor = -weight[left] / (1 - part)
+    most = float(np.floor(total)) + float(value @ end) + float(factor @ limit[left])
+    return _OnColumns(column, value, row[left], factor, most, column[down])

@@ -19,8 +19,8 @@ from router.plan.rows import InstanceRow, MinuteSource, QuotaRow, RouteRow, Unse
 from router.planning.fixed import Fixed
 from router.planning.minutes.quota_rows import quota_rows
 from router.planning.proofs.cutting import strengthened_parts
+from router.planning.proofs.rounding import lifted_parts
 from router.planning.proofs.scaled import ScaledRelaxation, parts_by_name
-from router.planning.proofs.tableau import lifted_parts
 from router.planning.proving import searched_by
 from router.planning.solve import encode_problem
 from router.planning.two_steps import Incumbent, finished, run
@@ -32,7 +32,7 @@ from router.verification.bound.proof import Unproven, proven_parts
 from solvers import LinearProgram, Solution, SolveOptions, SolversError
 from solvers.components import parts, solve_parts
 from solvers.rounded import solve_rounded
-from solvers.rounding.tableau import lifted
+from solvers.rounding.lifted import lifted
 from solvers.strengthened import strengthened
 
 

@@ -1,25 +1,76 @@
-"""A case with promises rounded and sums of counts over time, each stated by name: the verifier makes them by itself."""
+"""Promises rounded (`solvers.rounding`), each stated by name: the verifier makes them by itself.
+
+Of a relaxation lifted by them, and of a case with sums of counts over time.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from problems.core.arrays import Ints
-from router.plan.proof import ProofCase, Rounding
+from problems.core.arrays import Floats, Ints
+from router.plan.proof import ProofCase, ProofPart, Rounding
 from router.plan.values import Interval
 from router.planning.proofs.cutting import named_cuts
-from router.planning.proofs.scaled import ScaledRelaxation, parts_by_name
+from router.planning.proofs.scaled import ScaledRelaxation, part_of, parts_by_name
 from router.verification.bound.roundings import rounding_name
 from solvers.piecewise.held import RoundedTree
 from solvers.proof import ProvedPart
+from solvers.proof.safe import usable
 from solvers.rounding import RoundedRow
+from solvers.rounding.lifted import LiftedRelaxation
 from solvers.strengthened import StrengthenedAnswer
 
-DIGITS = 12  # of a weight
+DIGITS, DIGITS_OF_ROUNDS = 10, 12
+"""Of a weight: any are right; what is to cancel out does so to that many. Roundings made of roundings
+multiply what those are off by.
+"""
+
+
+def stated_roundings(
+    made: Sequence[RoundedRow],
+    promises: Sequence[str],
+    row_scale: Floats,
+    names: Sequence[str],
+    digits: int = DIGITS,
+) -> tuple[Rounding, ...]:
+    """By name; their rows from the number of promises on are those before them.
+
+    row_scale   (m,) a row is so many times the promise
+    names       of columns
+    """
+    every = (*promises, *(rounding_name(k) for k in range(len(made))))
+    scale = np.concatenate([row_scale, np.ones(len(made))])
+
+    def stated(row: RoundedRow) -> Rounding:
+        weights = zip(row.rows.tolist(), (row.weights * scale[row.rows]).tolist(), strict=True)
+        return Rounding(
+            {every[i]: float(f"{weight:.{digits}g}") for i, weight in weights},
+            tuple(names[j] for j in row.down.tolist()),
+        )
+
+    return tuple(stated(row) for row in made)
+
+
+def lifted_parts(model: ScaledRelaxation, answer: LiftedRelaxation) -> tuple[ProofPart, ...]:
+    """All of the problem as one part, its bound not worked out yet; `answer` of the model's program."""
+    part = part_of(
+        model,
+        range(len(model.names)),
+        multipliers=priced(model, answer.multipliers, answer.prices),
+    )
+    roundings = stated_roundings(answer.roundings, model.promises, model.row_scale, model.names)
+    return (replace(part, roundings=roundings or None),)
+
+
+def priced(model: ScaledRelaxation, multipliers: Floats, prices: Floats) -> dict[str, float]:
+    """Multipliers (m,) of the model's rows and (k,) of roundings, by name."""
+    usd = usable(model.program, multipliers) * model.row_scale
+    by_name = {model.promises[i]: float(usd[i]) for i in np.flatnonzero(usd).tolist()}
+    return by_name | {rounding_name(k): float(prices[k]) for k in np.flatnonzero(prices).tolist()}
 
 
 def sums_over_time(model: ScaledRelaxation, part: Ints) -> dict[str, Ints]:
@@ -58,10 +109,8 @@ def by_rounding(
     columns, rows = (*model.names, *sums), (*model.promises, *sums, *strong.promises[m:])
     if len(set(rows)) < len(rows):
         return None
-    used = _used(tree, len(rows))
-    place = {len(rows) + i: k for k, i in enumerate(used)}
     scale = np.concatenate([model.row_scale, np.ones(k), strong.row_scale[m:]])
-    kept = [rounding_name(place[len(rows) + i]) for i in tree.rounded.kept.tolist()]
+    kept = [rounding_name(i) for i in tree.rounded.kept.tolist()]
     of_tree = replace(
         model,
         program=tree.rounded.program,
@@ -73,30 +122,10 @@ def by_rounding(
     program = of_tree.program
     every = np.arange(program.n_columns), np.arange(program.n_rows), np.flatnonzero(program.integer)
 
-    def stated(row: RoundedRow) -> Rounding:
-        weights: dict[str, float] = {}
-        for i, weight in zip(row.rows.tolist(), row.weights.tolist(), strict=True):
-            own = i < len(rows)
-            name = rows[i] if own else rounding_name(place[i])
-            weights[name] = float(f"{weight * (scale[i] if own else 1.0):.{DIGITS}g}")
-        return Rounding(weights, tuple(columns[j] for j in row.top.tolist()))
-
     return ProofCase(
         ranges,
         0.0,
         parts_by_name(of_tree, [ProvedPart(*every, tree.proof.leaves, tree.proof.bound)]),
         sums={name: tuple(model.names[j] for j in group.tolist()) for name, group in sums.items()},
-        roundings=tuple(stated(made[i]) for i in used),
+        roundings=stated_roundings(made, rows, scale, columns, DIGITS_OF_ROUNDS),
     )
-
-
-def _used(tree: RoundedTree, rows: int) -> list[int]:
-    """Roundings of the tree, and those that they are made of."""
-    used, open_ = set[int](), tree.rounded.kept.tolist()
-    while open_:
-        i = open_.pop()
-        if i not in used:
-            used.add(i)
-            own = tree.rounded.made[i].rows
-            open_ += (own[own >= rows] - rows).tolist()
-    return sorted(used)

@@ -1,7 +1,7 @@
 """A bound by cases of what spans a long horizon, each with rows that whole counts make of its promises.
 
 Of a problem in which work waits no hour says anything by itself: what waits fills up any count at no cost. What whole
-counts cost is found in sums of promises over some hours, which the simplex method has at hand (`solvers.tableau_rows`).
+counts cost is found in sums of promises over some hours, which the simplex method has at hand (`solvers.rounding`).
 """
 
 from __future__ import annotations
@@ -10,17 +10,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from router.plan.proof import ProofCase, ProofPart, Rounding
+from router.plan.proof import ProofCase, ProofPart
 from router.planning.proofs.cutting import named_cuts
+from router.planning.proofs.rounding import priced, stated_roundings
 from router.planning.proofs.scaled import ScaledRelaxation, part_of
-from router.verification.bound.roundings import rounding_name
 from solvers import SolveOptions
-from solvers.proof.safe import usable
 from solvers.spanning import SpanningLeaf, SpanningTree
 from solvers.strengthened import StrengthenedAnswer
-
-DIGITS = 10
-"""Of a weight: any are right, and longer ones make the proof no better."""
 
 
 def work_waits(model: ScaledRelaxation) -> bool:
@@ -68,28 +64,10 @@ def _case(model: ScaledRelaxation, spans: np.ndarray, leaf: SpanningLeaf, part: 
         narrowed = (low > np.ceil(program.col_lower[j]), high < np.floor(program.col_upper[j]))
         if any(narrowed):
             ranges[model.names[j]] = (low if narrowed[0] else None, high if narrowed[1] else None)
-    own = leaf.multipliers[: program.n_rows]
-    usd = usable(program, own) * model.row_scale
-    by_name = {model.promises[i]: float(usd[i]) for i in np.flatnonzero(usd).tolist()}
-    roundings: list[Rounding] = []
-    if leaf.rows is not None:
-        price = np.minimum(leaf.multipliers[program.n_rows :], 0.0) / leaf.rows.unit
-        for k in np.flatnonzero(price).tolist():
-            by_name[rounding_name(len(roundings))] = float(price[k])
-            roundings.append(_rounding(model, leaf, k))
-    return ProofCase(ranges, 0.0, (replace(part, multipliers=by_name),), roundings=tuple(roundings) or None)
-
-
-def _rounding(model: ScaledRelaxation, leaf: SpanningLeaf, k: int) -> Rounding:
-    assert leaf.rows is not None
-    weights, down = leaf.rows.weights, leaf.rows.down
-    at = slice(weights.indptr[k], weights.indptr[k + 1])
-    row, value = weights.indices[at], weights.data[at] * model.row_scale[weights.indices[at]]
-    names = down.indices[down.indptr[k] : down.indptr[k + 1]].tolist()
-    return Rounding(
-        {
-            model.promises[i]: float(f"{w:.{DIGITS}g}")
-            for i, w in zip(row.tolist(), value.tolist(), strict=True)
-        },
-        tuple(model.names[j] for j in names),
-    )
+    own, prices = np.split(leaf.multipliers, [program.n_rows])
+    prices = np.minimum(prices, 0.0)
+    some = np.flatnonzero(prices)
+    made = [leaf.roundings[k] for k in some.tolist()]
+    roundings = stated_roundings(made, model.promises, model.row_scale, model.names)
+    by_name = priced(model, own, prices[some])
+    return ProofCase(ranges, 0.0, (replace(part, multipliers=by_name),), roundings=roundings or None)
