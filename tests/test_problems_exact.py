@@ -33,3 +33,11 @@ def test_there_is_an_allowance() -> None:
     encoded = encode(normalise(load(EXAMPLES / "fleet.yaml")))
     ratio = encoded.program.matrix.data / exact(encoded).program.matrix.data
     assert sorted({round(float(each), 9) for each in ratio}) == approx([1.0, 1.0 + BOUNDARY])
+
+
+def test_a_part_of_the_allowance() -> None:
+    """A quarter of it: what is encoded anew with 0.25e-6."""
+    inst = normalise(load(EXAMPLES / "fleet.yaml"))
+    taken_off, anew = exact(encode(inst), 0.25), encode(inst, boundary=0.25 * BOUNDARY)
+    assert taken_off.views[0].boundary == approx(0.25 * BOUNDARY)
+    assert taken_off.program.matrix.data == approx(anew.program.matrix.data, rel=1e-14)

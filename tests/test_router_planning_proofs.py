@@ -28,6 +28,7 @@ from solvers.highs_relaxation import HighsRelaxation
 from solvers.proof import WorkLimits, prove
 
 FLEETS = Path(__file__).parent / "instances" / "bug-016-five-fleets-apart.yaml"
+MILLIONTH = Path(__file__).parent / "instances" / "bug-own-millionth-beside-an-api.yaml"
 SEVERAL = [0, 8, 36, 39, 49, 55]  # seeds whose problems have several futures
 
 
@@ -150,3 +151,17 @@ def test_no_plan_from_a_running_one_is_cheaper_than_its_proof(tmp_path: Path, se
     if plan is not None and plan.running is not None:
         assert plan.proof is not None
         assert plan.proof.bound_usd <= plan.objective_usd * (1 + 1e-6) + 1e-9
+
+
+@pytest.mark.parametrize("solver", ["highs", "pulp:COIN_CMD"])
+def test_a_plan_takes_as_much_of_an_allowance_as_its_proof_needs(solver: str) -> None:
+    """2.00 USD without the millionth that a node may carry more, 2.0 − 3.6e-6 with all of it: no more than a millionth
+    of the cost is left open, and hardly more than half of the 3.6e-6 is used.
+    """
+    plan = router.solve(MILLIONTH, solver=solver)
+    assert plan.proof is not None
+    assert plan.proof.kind == "own"
+    assert plan.stop == "optimal"
+    assert plan.gap <= 1e-6
+    assert 2.0 - 1.82e-6 < plan.objective_usd <= 2.0
+    assert router.verify(MILLIONTH, plan).ok

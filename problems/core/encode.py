@@ -206,14 +206,15 @@ def encode(
     )
 
 
-def exact(encoded: Encoded) -> Encoded:
-    """The same without the allowance at unit boundaries."""
-    allowance = 1.0 + encoded.views[0].boundary
+def exact(encoded: Encoded, part: float = 0.0) -> Encoded:
+    """The same without the allowance at unit boundaries, or with a part of it."""
+    boundary = part * encoded.views[0].boundary
+    allowance = (1.0 + encoded.views[0].boundary) / (1.0 + boundary)
     waits = any(cols.capacity.waits.any() for cols in encoded.columns)
     if waits or any(
         survival.losses(view) for view in encoded.views
     ):  # capacity stands in rows of other kinds too
-        return encode(encoded.instance, boundary=0.0, regions=encoded.regions)
+        return encode(encoded.instance, boundary=boundary, regions=encoded.regions)
     program = encoded.program
     counts, limits = np.zeros(program.n_columns, dtype=bool), np.zeros(program.n_rows, dtype=bool)
     for view, cols in zip(encoded.views, encoded.columns, strict=True):
@@ -227,7 +228,7 @@ def exact(encoded: Encoded) -> Encoded:
     matrix = program.matrix.copy()
     row = np.repeat(np.arange(program.n_rows), np.diff(matrix.indptr))
     matrix.data[limits[row] & counts[matrix.indices]] /= allowance
-    views = tuple(replace(view, boundary=0.0) for view in encoded.views)
+    views = tuple(replace(view, boundary=boundary) for view in encoded.views)
     return replace(encoded, program=replace(program, matrix=matrix), views=views)
 
 

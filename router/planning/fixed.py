@@ -16,6 +16,9 @@ from solvers import LinearProgram, Solution, SolveOptions, Stop
 from solvers.components import content
 from solvers.forced import held_out
 
+PROVEN = 0.9  # of what may lie between plan and bound: the rest is for the bound
+MOST_LENT = 1e-4  # relative: what costs more than that more has other reasons than an allowance
+
 
 def spanning_whole(encoded: Encoded) -> Ints:
     """Whole columns that span periods: as many, in the same order, however pools that wait are cut."""
@@ -59,6 +62,21 @@ class Fixed:
             program = held_out(program.fix(spanning_whole(encoded), self.spanning.values))
         return replace(encoded, program=program)
 
-    def exact(self, encoded: Encoded) -> Encoded:
-        """The same without the allowance at unit boundaries."""
-        return self.applied(exact(encoded))
+    def exact(self, encoded: Encoded, part: float = 0.0) -> Encoded:
+        """The same without the allowance at unit boundaries, or with a part of it."""
+        return self.applied(exact(encoded, part))
+
+
+def part_lent(exactly_usd: float, claimed_usd: float, left_usd: float) -> float:
+    """So much of the allowance at unit boundaries that a plan costs no more than a proof may leave open; 0: none.
+
+    A pool whose last millionth is worth more than a millionth of all (an API beside it is dear) costs more without the
+    allowance than any bound of a problem that allows it says. What flows cost is convex in the allowance: with a part
+    of it they cost no more than the line between none and all.
+
+    left_usd   between plan and bound
+    """
+    more = exactly_usd - claimed_usd
+    if not PROVEN * left_usd < more <= MOST_LENT * abs(exactly_usd):
+        return 0.0
+    return 1.0 - PROVEN * left_usd / more

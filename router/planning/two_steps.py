@@ -22,7 +22,7 @@ from router.errors import InputError, Issue, SolverFailed
 from router.planning.answers import late, point_of
 from router.planning.decode import Decoded, decode
 from router.planning.deferred.pooling import solved_smaller
-from router.planning.fixed import Fixed
+from router.planning.fixed import Fixed, part_lent
 from router.planning.settlement import Settled, settle
 from router.planning.structure.booting import solve_booting
 from router.planning.structure.in_parts import SMALL, Before, solve_structured
@@ -211,7 +211,7 @@ def finished(
     """
     (solver, options), began = search, time.perf_counter()
     point, close = point_of(first, encoded, options), tight(options)
-    # allowances, at a unit boundary and the solver's own, are used only where they are needed; presolve has none
+    # allowances, at a unit boundary and the solver's own, are used only as far as needed; presolve has none
     exactly, plain = fixed.exact(encoded), get(solver).WITHOUT_PRESOLVE
     ways = [(exactly, close), (encoded, close), (encoded, options.finishing)]
     if plain and set(plain) - set(options.native):
@@ -234,6 +234,18 @@ def finished(
         if second.stop is Stop.TIME_LIMIT:
             raise late(second, options)
         raise _closed(encoded, first, point, (solver, first.stats.raw))
+    assert second.point is not None
+    if target is exactly and claimed is not None:
+        usd = target.program.objective(second.point)
+        left = max(options.gap, DEARER) * abs(usd)  # for a proof
+        part = part_lent(usd, claimed, left)
+        if part > 0.0:
+            lent = fixed.exact(encoded, part)
+            lent_program = fixed_integers(lent.program, point)[0]
+            flows = _flows(lent, lent_program, solver, close)
+            if flows.point is not None and lent.program.objective(flows.point) <= claimed + left:
+                target, fixed_program, second, room = lent, lent_program, flows, None
+    assert second.point is not None
     room = room or forced(fixed_program)
     third = _through_open_ways(target, fixed_program, room, second, (solver, tolerances))
     if third is None:
