@@ -120,9 +120,11 @@ class MinuteDemand:
         known = self._arrived.pop((name, level), None)
         if known is None or len(known) <= number:
             rng = np.random.RandomState([SEED, zlib.crc32(name.encode()), level])
-            gaps = np.ones(max(number, min(2 * number, self.minutes * FINEST)))  # more never come
+            more = number if known is None else min(2 * number, self.minutes * FINEST)  # more never come
+            gaps = np.ones(max(number, more))
             if cv > EVEN:
-                gaps = rng.standard_gamma(2**level / cv**2, len(gaps)) / (2**level / cv**2)
+                gaps = rng.standard_gamma(2**level / cv**2, len(gaps))
+                gaps /= 2**level / cv**2
             gaps[0] = max(gaps[0], LEAST)
             known = np.concatenate([[0.0], np.cumsum(gaps)])
         self._arrived[name, level] = known

@@ -124,7 +124,9 @@ class Minutes:
         """Sums of gaps; those asked for last stand last in `drawn`."""
         known = self.drawn.pop((name, level), None)
         if known is None or len(known) < groups:
-            several = max(groups, min(2 * groups, self.number * SINGLY))  # more never come
+            several = groups
+            if known is not None:  # periods of more and more demand; more than these never come
+                several = max(groups, min(2 * groups, self.number * SINGLY))
             gaps = np.ones(several)
             if cv > 1e-6:
                 rng = np.random.RandomState([SEED, zlib.crc32(name.encode()), level])
