@@ -134,14 +134,14 @@ def test_who_comes_at_the_end_of_a_minute_is_of_the_same_minute_for_both(past: f
 
 
 def test_gaps_are_the_same_however_many_are_drawn_at_once() -> None:
-    """Two minutes hold 512 groups at most, and no more gaps are kept; those drawn for fewer begin alike."""
+    """Two minutes hold 512 groups at most, and no more are kept; at first just those asked for, which begin alike."""
     planner, check = object.__new__(MinuteDemand), object.__new__(Minutes)
     for each, minutes, kept in ((planner, "minutes", "_arrived"), (check, "number", "drawn")):
         object.__setattr__(each, minutes, 2)
         object.__setattr__(each, kept, {})
     few, all_ = planner._gaps("w", 1.0, 3, 100).copy(), planner._gaps("w", 1.0, 3, 500)
-    assert (len(few), len(all_)) == (201, 513)
-    assert few.tolist() == all_[:201].tolist()
+    assert (len(few), len(all_)) == (101, 513)
+    assert few.tolist() == all_[:101].tolist()
     assert check._ends("w", 3, 100, 1.0).tolist() == few[1:].tolist()
     assert check._ends("w", 3, 500, 1.0).tolist() == all_[1:].tolist()
 
@@ -152,5 +152,5 @@ def test_gaps_that_were_asked_for_longest_ago_are_forgotten_first() -> None:
     object.__setattr__(planner, "_arrived", kept := {})
     for name in ("a", "b", "c", "a"):
         planner._gaps(name, 1.0, 0, 4)
-    forget(kept, 20)
+    forget(kept, 10)
     assert [name for name, _ in kept] == ["c", "a"]
