@@ -10,7 +10,6 @@ Each takes its place when it is whole, the plan first; a proof of another plan h
 from __future__ import annotations
 
 import gzip
-import zlib
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -20,9 +19,8 @@ from pydantic import TypeAdapter
 from router.errors import InputError, Issue
 from router.output import is_plain, write_text, written_bytes
 from router.plan.document import Plan
-from router.plan.proof import ProofCase, ProofFile, ProofPart, parts_json, stored_parts
+from router.plan.proof import ProofCase, ProofFile, ProofPart, opened_beside, parts_json, stored_parts
 from router.plan.rows import InstanceRow, QuotaRow, RouteRow, TableFile
-from router.schema.regular import check_regular
 
 MOST_INSIDE = 1_000_000  # bytes of a proof that stand in the plan itself
 MOST_BESIDE = 1_000_000_000  # bytes, once unpacked
@@ -79,11 +77,8 @@ def with_proof_beside(plan: Plan, path: str | Path) -> Plan:
         # beside tables they are read as they are needed
         parts = () if plan.tables is not None else tuple(stored_parts(path, plan.proof.beside))
         return replace(plan, proof=replace(plan.proof, parts=parts))
-    file = Path(path).with_name(Path(plan.proof.beside.name).name)
-    check_regular(file)
-    try:
-        with gzip.open(file, "rb") as beside:
-            raw = beside.read(MOST_BESIDE + 1)
+    with opened_beside(path, plan.proof.beside) as (file, beside):
+        raw = beside.read(MOST_BESIDE + 1)
         if len(raw) > MOST_BESIDE:
             raise InputError(Issue((), f"is larger than {MOST_BESIDE:,} bytes", file=str(file)))
         if plan.proof.cases is None:
@@ -92,12 +87,4 @@ def with_proof_beside(plan: Plan, path: str | Path) -> Plan:
         else:
             cases = TypeAdapter(tuple[ProofCase, ...]).validate_json(raw)
             proof = replace(plan.proof, cases=cases)
-    except (EOFError, gzip.BadGzipFile, zlib.error, ValueError) as error:
-        rule = "is damaged: it is not the gzipped parts of a proof"
-        raise InputError(Issue((), rule, file=str(file))) from error
-    except OSError as error:
-        hint = f"it holds the proof of {path}; keep both together"
-        raise InputError(
-            Issue((), f"cannot be read: {error.strerror or error}", None, hint, str(file))
-        ) from error
     return replace(plan, proof=proof)

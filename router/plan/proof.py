@@ -6,9 +6,10 @@ import gzip
 import json
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal, cast
 
 from pydantic import TypeAdapter
 
@@ -152,14 +153,28 @@ def part_line(part: ProofPart) -> str:
 
 def stored_parts(plan: str | Path, beside: ProofFile) -> Iterator[ProofPart]:
     """Parts of a proof by blocks that lie beside a plan, one by one. Raises InputError, at the end for another hash."""
-    file, digest = Path(plan).with_name(Path(beside.name).name), sha256()
+    digest, reader = sha256(), TypeAdapter(ProofPart)
+    with opened_beside(plan, beside) as (file, lines):
+        for line in lines:
+            digest.update(line)
+            yield reader.validate_json(line)
+    if digest.hexdigest() != beside.sha256:
+        raise InputError(
+            Issue((), "is not the one that the plan was written with: its hash is another", file=str(file))
+        )
+
+
+@contextmanager
+def opened_beside(plan: str | Path, beside: ProofFile) -> Iterator[tuple[Path, BinaryIO]]:
+    """The file beside a plan that holds its proof, and what is in it, unzipped.
+
+    Raises InputError where it is missing or damaged, ValueError of whoever reads it included.
+    """
+    file = Path(plan).with_name(Path(beside.name).name)
     check_regular(file)
-    reader = TypeAdapter(ProofPart)
     try:
-        with gzip.open(file, "rb") as lines:
-            for line in lines:
-                digest.update(line)
-                yield reader.validate_json(line)
+        with gzip.open(file, "rb") as unzipped:
+            yield file, cast(BinaryIO, unzipped)
     except (EOFError, gzip.BadGzipFile, zlib.error, ValueError) as error:
         rule = "is damaged: it is not the gzipped parts of a proof"
         raise InputError(Issue((), rule, file=str(file))) from error
@@ -168,7 +183,3 @@ def stored_parts(plan: str | Path, beside: ProofFile) -> Iterator[ProofPart]:
         raise InputError(
             Issue((), f"cannot be read: {error.strerror or error}", None, hint, str(file))
         ) from error
-    if digest.hexdigest() != beside.sha256:
-        raise InputError(
-            Issue((), "is not the one that the plan was written with: its hash is another", file=str(file))
-        )

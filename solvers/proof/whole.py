@@ -97,7 +97,6 @@ class _Parts:
         self.gap, self.enough = near
         self.left = work
         self.root: Floats | None = None  # multipliers of the relaxation of the whole
-        self.by_column = program.matrix.tocsc()
         self.trees: dict[bytes, ProofTree] = {}
         self.parts: list[ProvedPart] = []
         self.point = np.zeros(program.n_columns) if start is None else start.copy()
@@ -163,10 +162,7 @@ class _Parts:
     def with_tree(self, columns: Ints) -> None:
         """Prove a part by a tree; one that is like an earlier one is proved already."""
         program = self.program
-        touched = np.zeros(program.n_rows, dtype=bool)
-        touched[self.by_column[:, columns].indices] = True
-        rows = np.flatnonzero(touched)
-        piece = _piece(program, columns, rows)
+        piece, _, rows = program.take(columns)
         key = content(piece)
         tree = self.trees.get(key)
         if tree is None:
@@ -204,16 +200,3 @@ class _Parts:
         value = self.program.objective(self.point) if self.known else inf
         parts, work = tuple(self.parts), (self.nodes, self.iterations)
         return ProgramProof(parts, bound, point, value, self.complete, self.refuted, *work)
-
-
-def _piece(program: LinearProgram, columns: Ints, rows: Ints) -> LinearProgram:
-    return LinearProgram(
-        cost=program.cost[columns],
-        matrix=program.matrix[rows][:, columns],
-        row_lower=program.row_lower[rows],
-        row_upper=program.row_upper[rows],
-        col_lower=program.col_lower[columns],
-        col_upper=program.col_upper[columns],
-        integer=program.integer[columns],
-        name=program.name,
-    )

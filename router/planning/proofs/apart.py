@@ -75,24 +75,11 @@ def started(model: ScaledRelaxation, integers: Mapping[str, float], options: Sol
 
 def separated(model: ScaledRelaxation, groups: list[Ints]) -> Iterator[ScaledRelaxation]:
     """Each part as a relaxation of its own."""
-    by_column = model.program.matrix.tocsc()
     for columns in groups:
-        touched = np.unique(by_column[:, columns].indices)
-        program = model.program
-        own = replace(
-            program,
-            cost=program.cost[columns],
-            matrix=program.matrix[touched][:, columns],
-            row_lower=program.row_lower[touched],
-            row_upper=program.row_upper[touched],
-            col_lower=program.col_lower[columns],
-            col_upper=program.col_upper[columns],
-            integer=program.integer[columns],
-            offset=0.0,
-        )
+        program, _, touched = model.program.take(columns)
         yield replace(
             model,
-            program=own,
+            program=program,
             names=tuple(model.names[j] for j in columns.tolist()),
             promises=tuple(model.promises[i] for i in touched.tolist()),
             row_scale=model.row_scale[touched],
