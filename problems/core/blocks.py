@@ -126,3 +126,13 @@ def assemble(
             np.concatenate([none, *columns.block]) - 1, np.repeat(np.array(rows.blocks) - 1, sizes)
         ),
     )
+
+
+def numbered(name: str) -> Callable[[int], str]:
+    """Labels NAME,0 NAME,1 …"""
+    return lambda i: f"{name},{i}"
+
+
+def at_places(label: Callable[[int], str], place: Ints) -> Callable[[int], str]:
+    """Of some columns, labels by their places (k,) among all."""
+    return lambda i: label(int(place[i]))

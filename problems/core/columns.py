@@ -8,56 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 
 from problems.core.adapter_columns import AdapterColumns, adapter_columns
 from problems.core.answer_columns import AnswerColumns, answer_columns
 from problems.core.arrays import NONE, Bools, Floats, Ints
-from problems.core.bill_points import (
-    BillPoints,
-    above_is_cheaper,
-    band_points,
-    changing,
-    ordered,
-    overage_points,
-)
-from problems.core.blocks import ColumnSpace
+from problems.core.bill_columns import Beyond, bill_columns
+from problems.core.bill_points import BillPoints
+from problems.core.blocks import ColumnSpace, numbered
 from problems.core.changes import Changes, changes
 from problems.core.counts import CountColumns, boots_throughout, count_columns, pool_label
 from problems.core.coverage import Coverage, Payments, coverage, payments
 from problems.core.first_stage import FirstStage, may_be_in_force
 from problems.core.host_columns import HostColumns, host_columns
-from problems.core.inflated import exactly_billed
-from problems.core.payable import Payable, beside_rests, payable, use_bands
+from problems.core.part_columns import Parts, part_columns
+from problems.core.payable import Payable, payable, use_bands
 from problems.core.queue_columns import QueueColumns, queue_columns
-from problems.core.span_means import paid_by_hours
-from problems.core.statements import Statements, crossings, statements
+from problems.core.statements import Statements, statements
 from problems.core.view import View
 from problems.physics.waiting import Capacity
 from solvers.core.record import Record
-
-
-class Parts(Record):
-    """Use of a contract in periods that have the same spans and factor on bands, as counted under one of its terms."""
-
-    at: Ints  # (P,)
-    lot: Ints  # (P,)
-    span: Ints  # (P,)
-    run: Ints  # (P,) number of the run, by contract
-    unit: Floats  # (P,) own units (tokens with tiers) that a column of 1 stands for: the most that could be used
-    usd_at: Ints  # (P,) the same in USD at the rates of its hours, or -1: where a dollar weighs by its span
-    usd: Floats  # (P,) that a column of 1 stands for
-    run_of: tuple[Ints, ...]  # (B,) of (T,): the run of each period, -1: none
-
-
-class Beyond(Record):
-    """Use above what a contract commits to, where it has a price of its own, up to each point of a span."""
-
-    points: BillPoints
-    at: Ints  # (P,) own units, scaled as billed; the last of a span is its `over`
-    exceeds: Ints  # (P,) 0/1: there is some; -1 where a solver would not state too much
 
 
 class Planned(Record):
@@ -135,11 +106,11 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, c
     carries = _carriers(view, space)
     counts = _period_counts(view, space, first, limit, capacity.waits)
     started = _starts(view, space, counts)
-    bills, bands = _bills(view, space)
+    bills, bands = bill_columns(view, space)
     of_use = use_bands(view, space)
     covered = coverage(view, space, charged, counts.paid, limit)
     paid_by = payments(view, space, charged, counts.paid)
-    parts = _parts(view, space, covered)
+    parts = part_columns(view, space, covered)
     names = {q: pool_label(inst, q) for q, _ in capacity.regions}
     queues = queue_columns(space, capacity, names, block)
     spilled = _spilled(view, space, flow_label)
@@ -267,179 +238,6 @@ def _starts(view: View, space: ColumnSpace, counts: CountColumns) -> Ints:
     once = fleets.horizon[f] & (fleets.term_h[f] == 0)
     for q in np.flatnonzero(matters):
         n = 1 if once[q] else time.periods
-        label = _numbered(pool_label(view.inst, int(q)))
+        label = numbered(pool_label(view.inst, int(q)))
         started[q, :n] = space.take("started", n, label, block=view.scenario + 1)
     return started
-
-
-def _numbered(name: str) -> Callable[[int], str]:
-    return lambda i: f"{name},{i}"
-
-
-def _at_places(label: Callable[[int], str], place: Ints) -> Callable[[int], str]:
-    return lambda i: label(int(place[i]))
-
-
-def _bills(
-    view: View, space: ColumnSpace
-) -> tuple[
-    tuple[Ints, Ints, tuple[Beyond, ...], Ints, Ints, Ints, Ints, Ints],
-    tuple[tuple[BillPoints, ...], tuple[Ints, ...], tuple[Ints, ...]],
-]:
-    contracts, block = view.inst.contracts, view.scenario + 1
-    spans = contracts.spans
-    billed, over, carry, exceeds, lapses, as_due, by_rests = (
-        np.full(len(spans.contract), NONE, dtype=np.int64) for _ in range(7)
-    )
-    points, volumes, opens, beyond = [], [], [], []
-    for b, o in enumerate(contracts.offer):
-        label, tiers, discounts = (
-            _numbered(view.inst.offers.names[o]),
-            contracts.tiers[b],
-            contracts.discounts[b],
-        )
-        mine = spans.of(b)
-        n = len(mine)
-        agreed = bool((view.inst.agreements.contract == b).any())
-        exact = exactly_billed(view.inst, b)
-        as_used = exact or len(crossings(view.inst, b)[0]) > 0
-        special = contracts.counts[b] or contracts.rollover[b] or spans.used_before[mine].any()
-        if agreed and contracts.limited[b] and not special and not as_used:
-            pass  # what it covers is cut at what is committed: nothing goes beyond
-        elif np.isfinite(contracts.overage_stated[b] if as_used else contracts.overage_usd[b]):
-            none = bool(contracts.limited[b] and contracts.rollover[b])
-            over[mine] = space.take("over", n, label, upper=0.0 if none else np.inf, block=block)
-        else:
-            billed[mine] = space.take("billed", n, label, block=block)
-            if exact:
-                as_due[mine] = space.take("as_due", n, label, upper=1.0, integer=True, block=block)
-        beyond.append(_beyond(view, space, b, over[mine]))
-        if contracts.rollover[b]:
-            carry[mine] = space.take("carry", n, label, block=block)
-            # where rates rise, rests would be bought
-            dearer = contracts.in_tokens[b] or np.isfinite(contracts.overage_stated[b])
-            if dearer and view.inst.offers.ruled[o]:
-                exceeds[mine] = space.take("exceeds", n, label, upper=1.0, integer=True, block=block)
-            credited = beside_rests(view.inst, b)
-            if credited:
-                by_rests[mine] = space.take("by_rests", n, label, upper=1.0, integer=True, block=block)
-            if credited or above_is_cheaper(view.inst, b).any():  # else nobody would throw rests away
-                lapses[mine] = space.take("lapses", n, label, upper=1.0, integer=True, block=block)
-        own = band_points(view.inst, b)
-        needs = ordered(tiers, discounts, own)
-        bands = 0 if tiers is None and discounts is None else needs.shape[1]
-        points.append(own)
-        size = len(own.span) * bands
-        volumes.append(space.take("band_volume", size, label, block=block).reshape(len(own.span), bands))
-        opened = np.full(needs.shape, NONE, dtype=np.int64)
-        flat = np.flatnonzero(needs)
-        opened.ravel()[flat] = space.take(
-            "band_open",
-            len(flat),
-            _at_places(label, flat),
-            upper=1.0,
-            integer=True,
-            block=block,
-        )
-        opens.append(opened if needs.any() else opened[:, :0])
-    return (billed, over, tuple(beyond), carry, exceeds, lapses, as_due, by_rests), (
-        tuple(points),
-        tuple(volumes),
-        tuple(opens),
-    )
-
-
-@cache
-def _nothing_beyond() -> Beyond:
-    none = np.empty(0, dtype=np.int64)
-    return Beyond(BillPoints(none, none, none > 0, np.empty(0)), none, none)
-
-
-def _beyond(view: View, space: ColumnSpace, b: int, over: Ints) -> Beyond:
-    """None but where the contract states a price of overage. Where later overage is dearer, more now would pay."""
-    if not np.isfinite(view.inst.contracts.overage_stated[b]) or not len(over):
-        return _nothing_beyond()
-    points = overage_points(view.inst, b)
-    label, block = _numbered(view.inst.offers.names[view.inst.contracts.offer[b]]), view.scenario + 1
-    at, exceeds = over[points.span].copy(), np.full(len(points.span), NONE, dtype=np.int64)
-    earlier, pays = (
-        np.flatnonzero(~points.last),
-        np.flatnonzero((points.weight < 0) | exactly_billed(view.inst, b)),
-    )
-    at[earlier] = space.take("over_until", len(earlier), _at_places(label, earlier), block=block)
-    exceeds[pays] = space.take(
-        "over_exceeds", len(pays), _at_places(label, pays), upper=1.0, integer=True, block=block
-    )
-    return Beyond(points, at, exceeds)
-
-
-def _parts(view: View, space: ColumnSpace, covered: Coverage) -> Parts:
-    """A column per term and run of periods, of contracts whose use is counted term by term."""
-    inst, contracts, time = view.inst, view.inst.contracts, view.inst.time
-    if not (contracts.spans.lot_start >= 0).any():
-        return _undivided(len(contracts.offer), time.periods)
-    lots, spans, runs, units, worth, run_of = [], [], [], [], [], []
-    for b in range(len(contracts.offer)):
-        run_of.append(np.full(time.periods, NONE, dtype=np.int64))
-        if not contracts.spans.split(b):
-            continue
-        mine = contracts.spans.lots(b)
-        span = contracts.spans.lot_span[mine]
-        change = (span[:, 1:] != span[:, :-1]).any(axis=0) | changing(inst, b)
-        change[crossings(inst, b)[1] - 1] = True
-        begins = np.flatnonzero(np.append(True, change))
-        run = np.repeat(np.arange(len(begins)), np.diff(np.append(begins, time.periods)))
-        most, usd = _most_by(view, covered, b, run, len(begins)), np.zeros(len(begins))
-        if paid_by_hours(inst, b) and (time.weight != time.weight[0]).any():
-            usd = _most_of(view, b, run, len(begins), view.flow_token_usd[view.flows_of_contract[b]])
-        run_of[b] = np.where(most[run] > 0, run, NONE)
-        lot, i = np.nonzero((span[:, begins] >= 0) & (most > 0)[None, :])
-        lots.append(mine[lot])
-        spans.append(span[lot, begins[i]])
-        runs.append(i)
-        units.append(most[i])
-        worth.append(usd[i])
-    none = np.empty(0, dtype=np.int64)
-    lot, at_span, at_run = (np.concatenate([none, *each]) for each in (lots, spans, runs))
-    offers = view.inst.offers.names
-
-    def label(i: int) -> str:
-        b = contracts.spans.lot_contract[lot[i]]
-        start = contracts.start_label(int(contracts.spans.lot_start[lot[i]]))
-        return f"{offers[contracts.offer[b]]},{start},{at_run[i]}"
-
-    at = space.take("part", len(lot), label, upper=1.0, block=view.scenario + 1)
-    unit, usd = (np.concatenate([np.empty(0), *each]) for each in (units, worth))
-    some = np.flatnonzero(usd > 0)
-    usd_at = np.full(len(lot), NONE, dtype=np.int64)
-    usd_at[some] = space.take(
-        "part_usd", len(some), _at_places(label, some), upper=1.0, block=view.scenario + 1
-    )
-    return Parts(at, lot, at_span, at_run, unit, usd_at, usd, tuple(run_of))
-
-
-@cache
-def _undivided(contracts: int, periods: int) -> Parts:
-    none, units = np.empty(0, dtype=np.int64), np.empty(0)
-    return Parts(none, none, none, none, units, none, units, (np.full(periods, NONE),) * contracts)
-
-
-def _most_by(view: View, covered: Coverage, b: int, run: Ints, n: int) -> Floats:
-    """(n,) the most that a contract could carry in each run of periods, each cell counted once."""
-    agreed = covered.of(b)
-    if len(agreed):
-        usd = covered.most_billed[agreed]
-        return np.bincount(run[covered.period[agreed]], weights=usd, minlength=n).astype(float)
-    tiered = view.inst.contracts.tiers[b] is not None
-    return _most_of(view, b, run, n, view.own_use(b, tokens=tiered or bool(view.inst.contracts.in_tokens[b])))
-
-
-def _most_of(view: View, b: int, run: Ints, n: int, own: Floats) -> Floats:
-    """(n,) the most of what flows under a contract bring, `own` of each."""
-    flows, at = view.flows, view.flows_of_contract[b]
-    key = run[flows.period[at]] * len(view.cells) + flows.cell[at]
-    distinct, row = np.unique(key, return_inverse=True)
-    heaviest, most = np.zeros(len(distinct)), np.zeros(n)
-    np.maximum.at(heaviest, row, own)
-    np.add.at(most, distinct // max(len(view.cells), 1), heaviest)
-    return most

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 WIDTH, PANEL, LEFT, RIGHT, TOP, GAP, BOTTOM = 960, 190, 78, 16, 44, 56, 40
 MOST_POINTS = 2000  # more are thinned out: the picture has only so many pixels
-BLUE, ORANGE, GREEN, GREY, RED = "#1f6fb2", "#d9730d", "#2e8b57", "#8a8a8a", "#c0392b"
+BLUE, ORANGE, GREEN, GREY = "#1f6fb2", "#d9730d", "#2e8b57", "#8a8a8a"
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,6 @@ from router.importers.prices.litellm_charges import (
 from router.importers.records import RawRecord
 
 MODES = ("chat", "completion", "responses")
-VARIANTS = ("batches", "priority", "flex")
 COMMITMENT = re.compile(r"bedrock/(?P<region>[^/]+)/(?P<months>\d+)-month-commitment/(?P<model>.+)")
 ABOVE = re.compile(r"(?:input|output)_cost_per_token_above_(\d+)k_tokens")
 NOT_MODELS = ("sample_spec", "fallback_generalizations")

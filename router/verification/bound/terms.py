@@ -6,7 +6,6 @@ committed(offer,label)    own units a month: tokens, or USD at contract rates
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 from router.schema import Commitment
@@ -144,8 +143,3 @@ def running(case: Case, terms: list[PossibleTerm], period: int) -> list[Possible
     """The terms that cover a period."""
     hour = period * case.period_h
     return [each for each in terms if each.term.from_h - 1e-9 <= hour < each.term.until_h - 1e-9]
-
-
-def beyond_of(case: Case, term: TermHours) -> float:
-    """Hours of a term after the horizon."""
-    return max(0.0, term.until_h - case.horizon_h) if math.isfinite(term.until_h) else 0.0
