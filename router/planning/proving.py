@@ -37,6 +37,7 @@ from router.planning.fixed import Fixed
 from router.planning.proofs.apart import falls_apart, parts_apart, started
 from router.planning.proofs.cutting import strengthened_parts, with_cuts
 from router.planning.proofs.held import cases_of
+from router.planning.proofs.mixed import finer
 from router.planning.proofs.piecewise import priced_parts, rounded_parts
 from router.planning.proofs.scaled import ScaledRelaxation, parts_by_name
 from router.planning.proofs.spanning import spanning_cases, work_waits
@@ -62,6 +63,7 @@ PATIENT = 10_000_000  # where a solver claims that nothing is between plan and b
 MOST_PATIENT = (
     200  # whole columns: beyond, such a tree takes longer than a solver that ends at a wider gap than `OWN`
 )
+MOST_CUT, MOST_TRIES = 12, 6  # linear programs, and trees, between which regions of waiting are cut
 PER_NODE = 250  # of that, a relaxation takes at least
 WRITING_S = 60e-6  # for each column: the verifier's rows, cuts, and its check
 FOR_FUTURES = (
@@ -95,11 +97,16 @@ def checking_s(encoded: Encoded) -> float:
 
 
 def with_proof(
-    problem: Problem, encoded: Encoded, incumbent: Incumbent, running: Running | None = None
+    problem: Problem,
+    encoded: Encoded,
+    incumbent: Incumbent,
+    running: Running | None = None,
+    tries: int = MOST_TRIES,
 ) -> tuple[Incumbent, Proof | None]:
     """The incumbent, or a better one, and what is proven of it; None where it is not the plan of one future.
 
     running   what ran before, of a plan that is made from it
+    tries     trees, at most, of regions that are cut where the last one met a point that is no plan
     """
     options = replace(incumbent.options, watch=None)  # of the plan's own program
     if incumbent.stop is Stop.INTERRUPTED or options.relax or len(encoded.views) != 1:
@@ -108,16 +115,29 @@ def with_proof(
         return incumbent.saying(out_of_time=(*incumbent.out_of_time, "a bound of our own")), None
     mixes, minutes = incumbent.mixes or None, incumbent.minutes or None
     plan = replace(draft(problem, encoded.instance.time, incumbent.decoded), running=running)
-    plan = replace(plan, proof=Proof("solver", 0.0, (), mixes=mixes, minutes=minutes))
-    audit = audit_of(problem, plan)
-    relaxation, incumbent = relaxation_of(audit), incumbent.saying(audit=audit)
-    if relaxation is None:
-        return incumbent, None
     waits = any(cols.capacity.waits.any() for cols in encoded.columns)
     near = OWN_LOOSE if waits or encoded.instance.spilling is not None else OWN
-    model, began = ScaledRelaxation.of(relaxation), time.perf_counter()
-    small = encoded.program.n_columns <= LARGEST
-    start = started(model, _integers(incumbent), options) if small else None
+    small, began, audit = encoded.program.n_columns <= LARGEST, time.perf_counter(), None
+    usd = incumbent.decoded.objective_usd
+    for left in reversed(range(MOST_CUT)):
+        plan = replace(plan, proof=Proof("solver", 0.0, (), mixes=mixes, minutes=minutes))
+        audit = audit_of(problem, plan, audit)
+        relaxed, incumbent = relaxation_of(audit), incumbent.saying(audit=audit)
+        if relaxed is None:
+            return incumbent, None
+        relaxation, model = relaxed, ScaledRelaxation.of(relaxed)
+        start = started(model, _integers(incumbent), options) if small else None
+        if (
+            start is None
+            or not waits
+            or options.late
+            or not model.program.objective(start) < usd - near * usd
+        ):
+            break
+        cut = finer(incumbent.encoded, model, start, mixes or {}) if left else None
+        if cut is None:
+            break
+        mixes = cut
     if small and start is None:  # a relaxation without the plan in it proves nothing of it
         return incumbent, None
     try:
@@ -173,6 +193,13 @@ def with_proof(
         done = value - proof.bound_usd <= max(options.gap, OWN) * abs(value)
         stop = Stop.OPTIMAL if done else incumbent.stop
         return incumbent.saying(bound=min(proof.bound_usd, value), stop=stop), replace(proof, kind="own")
+    cut = (
+        finer(incumbent.encoded, model, point, mixes or {})
+        if point is not None and waits and tries > 1 and not options.late
+        else None
+    )
+    if cut is not None:
+        return with_proof(problem, encoded, incumbent.saying(mixes=cut), running, tries - 1)
     second = by_another_path(encoded, incumbent)
     cheaper = cheaper_of(encoded, incumbent, second)
     if cheaper is not incumbent:
