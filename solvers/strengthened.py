@@ -1,8 +1,9 @@
-"""A relaxation strengthened, round by round, by the capacity rows that its point breaks."""
+"""A relaxation strengthened, round by round, by the capacity rows that its point breaks, or by other rows given."""
 
 from __future__ import annotations
 
 from math import isinf
+from typing import Protocol
 
 import numpy as np
 from scipy import sparse
@@ -32,13 +33,26 @@ class StrengthenedAnswer(Record):
     added: ImpliedRows
 
 
-def strengthened(program: LinearProgram, options: SolveOptions) -> StrengthenedAnswer | None:
-    """The last relaxation solved; None where the first has no optimum. The time limit alone is taken of the options."""
+class ManyRows(Protocol):
+    """Rows that every whole point keeps: too many to stand in a program."""
+
+    def violated(self, point: Floats) -> ImpliedRows:
+        """Some of those that a point breaks; each is given once."""
+        ...
+
+
+def strengthened(
+    program: LinearProgram, options: SolveOptions, rows: ManyRows | None = None
+) -> StrengthenedAnswer | None:
+    """The last relaxation solved; None where the first has no optimum. The time limit alone is taken of the options.
+
+    rows   other than the capacity rows
+    """
     from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
 
     left = options.finishing.left_s
     relaxation = HighsRelaxation(program, time_limit_s=None if isinf(left) else left)
-    rows = CapacityRows(program)
+    rows = rows or CapacityRows(program)
     lower, upper = program.col_lower[relaxation.columns], program.col_upper[relaxation.columns]
     none, added = sparse.csr_array((0, program.n_columns)), list[ImpliedRows]()
     answer: StrengthenedAnswer | None = None

@@ -32,6 +32,7 @@ from problems import throughput
 from problems.core.arrays import Floats, Ints
 from problems.core.counts import closed_throughout
 from problems.core.encode import Encoded
+from problems.core.instance import Instance
 from solvers import LinearProgram
 from solvers.core.record import Record
 
@@ -41,10 +42,18 @@ MOST_COLUMNS = 3_000  # of the program
 
 
 class Load(Record):
-    """What may run in a pool in a period: columns of flows with their loads in instances, and b of the module."""
+    """What may run in a pool in a period, by a row of `throughput`.
 
+    row     of the program
+    flow    (f,) columns; `cell` and `workload` (f,) of each, `load` (f,) of all of the cell in instances
+    boots   b of the module
+    """
+
+    row: int
     period: int
     flow: Ints
+    cell: Ints
+    workload: Ints
     load: Floats
     boots: float
 
@@ -54,6 +63,7 @@ class PoolInTime(Record):
 
     count, started   (T,)
     most             instances
+    levels           counts that there may be, from 0 on
     before           of them run before the first period
     min_up           periods
     """
@@ -61,6 +71,7 @@ class PoolInTime(Record):
     count: Ints
     started: Ints
     most: int
+    levels: tuple[int, ...]
     before: int
     min_up: int
     loads: tuple[Load, ...]
@@ -92,15 +103,27 @@ def pools_that_boot(encoded: Encoded) -> list[PoolInTime]:
             if not (whole and few and boots):
                 continue
             min_up = ceil(inst.fleets.min_up_h[fleet] / inst.time.period_h - 1e-9)
-            loads = _loads(encoded, count, cols.started[q])
-            found.append(PoolInTime(count, cols.started[q], int(most), int(before), min_up, loads))
+            cell = np.full(program.n_columns, -1)
+            cell[cols.flow] = view.flows.cell
+            loads = _loads(encoded, (count, cols.started[q]), cell, view.cells.workload)
+            levels = _levels(inst, int(q), int(most))
+            found.append(PoolInTime(count, cols.started[q], int(most), levels, int(before), min_up, loads))
     return found
 
 
-def _loads(encoded: Encoded, count: Ints, started: Ints) -> tuple[Load, ...]:
+def _levels(inst: Instance, pool: int, most: int) -> tuple[int, ...]:
+    """Counts on the pool's grid, from 0 on."""
+    fleets = inst.fleets
+    if not fleets.integral[fleets.pool_fleet[pool]]:
+        return tuple(range(most + 1))
+    fewest, step = float(fleets.pool_min[pool]), max(float(fleets.pool_step[pool]), 1.0)
+    return (0, *(n for n in range(1, most + 1) if n >= fewest and (n - fewest) % step == 0))
+
+
+def _loads(encoded: Encoded, pool: tuple[Ints, Ints], cell: Ints, workload: Ints) -> tuple[Load, ...]:
     """Of rows of `throughput` in which a count stands alone, but for flows and what starts in its period."""
-    program, period = encoded.program, {int(column): t for t, column in enumerate(count)}
-    matrix, loads = program.matrix, []
+    program, (count, started), loads = encoded.program, pool, []
+    matrix, period = program.matrix, {int(column): t for t, column in enumerate(count)}
     for row in (
         i for of in encoded.row_families if of.family == throughput.NAME for i in range(of.first, of.end)
     ):
@@ -112,17 +135,18 @@ def _loads(encoded: Encoded, count: Ints, started: Ints) -> tuple[Load, ...]:
         own, begun = column == count[t], column == started[t]
         flow, usable = ~own & ~begun, -float(value[own][0])
         plain = (value[flow] > 0).all() and (program.col_upper[column[flow]] <= 1.0).all()
+        plain &= (cell[column[flow]] >= 0).all()
         if usable > 0 and plain and 0 <= (boots := float(value[begun].sum()) / usable) < 1:
-            loads.append(Load(t, column[flow].astype(np.int64), value[flow] / usable, boots))
+            some = column[flow].astype(np.int64)
+            loads.append(Load(row, t, some, cell[some], workload[cell[some]], value[flow] / usable, boots))
     return tuple(loads)
 
 
 def with_instances(program: LinearProgram, pools: list[PoolInTime]) -> LinearProgram:
     """The program with the columns and rows of these pools after its own."""
     rows, size, counts, whole = _Rows(), program.n_columns, program.integer.copy(), []
-    for pool in pools:
-        n = pool.count.size * pool.most
-        on = (size + np.arange(n)).reshape(-1, pool.most)
+    for pool, on in zip(pools, on_columns(program, pools), strict=True):
+        n = on.size
         _in_time(rows, pool, on, on + n)
         for load in pool.loads:
             for f in range(len(load.flow)):
@@ -149,6 +173,16 @@ def with_instances(program: LinearProgram, pools: list[PoolInTime]) -> LinearPro
         row_names=None,
         blocks=None,
     )
+
+
+def on_columns(program: LinearProgram, pools: list[PoolInTime]) -> list[Ints]:
+    """(T, most) of each pool: columns `on` of the program with instances."""
+    sizes = [pool.count.size * pool.most for pool in pools]
+    first = program.n_columns + 2 * (np.cumsum(sizes) - sizes)
+    return [
+        (at + np.arange(size)).reshape(-1, pool.most)
+        for pool, at, size in zip(pools, first, sizes, strict=True)
+    ]
 
 
 class _Rows:
