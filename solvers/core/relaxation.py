@@ -5,6 +5,7 @@ What comes back is a proposal: `solvers.proof` computes by itself what the multi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -42,6 +43,10 @@ class Relaxation(Protocol):
 
     def refute(self, lower: Floats, upper: Floats) -> Floats | None:
         """(m,) a ray that refutes a program without a point, looked for anew; None where there is a point."""
+        ...
+
+    def way_back(self) -> Callable[[], None]:
+        """From where the last solve ended the next one goes on after this is called."""
         ...
 
 

@@ -30,6 +30,7 @@ from solvers.piecewise.boxed import BoxedRounds
 from solvers.piecewise.copies import with_copies
 from solvers.piecewise.priced import PricedPieces
 from solvers.piecewise.rounds import GAIN, PriceRounds
+from solvers.proof.open_columns import OpenColumns
 from solvers.proof.safe import refuting
 from solvers.proof.tree import ProofTree, WorkLimits, branch_and_bound
 from solvers.rounding import RoundedProgram, rounded_program, with_sums
@@ -40,7 +41,7 @@ type Ints = NDArray[np.int64]
 
 SAME = 1e-7  # relative: a bound that has moved by less has not
 MOST_NODES = 400
-LOOKING = WorkLimits(nodes=8_000, effort=40_000_000.0)
+LOOKING = WorkLimits(nodes=8_000, effort=60_000_000.0)
 MOST_PRICED = 80  # nodes that pieces are looked at in
 
 
@@ -216,11 +217,12 @@ class HeldTree:
         gap = max(1.0 - self.enough / self.usd, 0.0) if self.usd > 0 else 0.0
         proof = branch_and_bound(
             rounded.program,
-            HighsRelaxation,
+            lambda own, most: OpenColumns(own, HighsRelaxation, most),
             known=rounded.multipliers,
             within=(gap, 0.0),
             work=work,
             objective=self.usd,
+            back=True,
         )
         return RoundedTree(strong, rounded, proof)
 

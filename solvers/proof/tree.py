@@ -123,6 +123,7 @@ class _OpenNode:
     multipliers: Floats = field(compare=False)
     branch: tuple[int, int, float] | None = field(compare=False, default=None)  # column, side, distance
     refuted: bool = field(compare=False, default=False)  # it has no point: its multipliers are a ray
+    back: Callable[[], None] | None = field(compare=False, default=None)  # to where its parent ended
 
 
 def branch_and_bound(
@@ -135,6 +136,7 @@ def branch_and_bound(
     enough: float = 0.0,
     work: WorkLimits | None = None,
     objective: float = inf,
+    back: bool = False,
 ) -> ProofTree:
     """Prove a bound near the cost of the best point, and better the point where the tree meets a better one.
 
@@ -143,10 +145,12 @@ def branch_and_bound(
     within   how near: relative, and absolute on top: where a part costs nothing, a relative gap leaves no room
     enough   relative: a bound so near the best point is worth `LAST_NODES` more, and no search
     objective   what a point costs that is known elsewhere, if it is cheaper
+    back     a node's relaxation goes on from where its parent's ended, not from where the last one did: of a large tree
+             with the best node first these are far apart
     """
     work = work or WorkLimits()
     relaxation = open_relaxation(program, work.iterations(program))
-    search = _TreeSearch(program, relaxation, start, (*within, enough), work)
+    search = _TreeSearch(program, relaxation, start, (*within, enough), work, back)
     search.objective = min(search.objective, objective)
     return search.run(np.zeros(program.n_rows) if known is None else known)
 
@@ -159,7 +163,9 @@ class _TreeSearch:
         start: Floats | None,
         within: tuple[float, float, float],
         work: WorkLimits,
+        back: bool,
     ) -> None:
+        self.back = back
         self.program, self.relaxation, self.within, self.work = program, relaxation, within, work
         self.safe = SafeBounds(program)
         self.columns = np.flatnonzero(program.integer)
@@ -226,6 +232,8 @@ class _TreeSearch:
     def _look(self, node: _OpenNode) -> None:
         """Solve a node's relaxation; close it or split it."""
         self.nodes += 1
+        if node.back is not None:
+            node.back()
         relaxed = self.relaxation.solve(node.lower, node.upper)
         self.iterations += relaxed.iterations
         if relaxed.stop is Stop.INFEASIBLE:
@@ -288,10 +296,11 @@ class _TreeSearch:
         each = np.where(self.seen > 0.0, self.gain / np.maximum(self.seen, 1.0), usual)
         score = np.maximum(each[0] * down, 1e-9) * np.maximum(each[1] * (1.0 - down), 1e-9)
         score = np.where(fraction, score, -1.0)
-        k = self._tried(node, value, score)
-        self._branch(node, k, float(np.floor(value[k])), float(down[k]))
+        back = self.relaxation.way_back() if self.back else None
+        k = self._tried(node, value, score, back)
+        self._branch(node, k, float(np.floor(value[k])), float(down[k]), back)
 
-    def _tried(self, node: _OpenNode, value: Floats, score: Floats) -> int:
+    def _tried(self, node: _OpenNode, value: Floats, score: Floats, back: Callable[[], None] | None) -> int:
         """The column to split; of those that promise most, what is not known from splits is tried on both sides."""
         best, found, since = -1, -1.0, 0
         for k in np.argsort(-score, kind="stable")[:CANDIDATES].tolist():
@@ -300,6 +309,8 @@ class _TreeSearch:
             own = float(score[k])
             if self.seen[:, k].min() < RELIABLE and not self._spent():
                 own = self._both_sides(node, k, float(value[k]))
+                if back is not None:
+                    back()
             since += 1
             if own > found:
                 best, found, since = k, own, 0
@@ -353,7 +364,9 @@ class _TreeSearch:
         middle = np.floor((low + high) / 2.0) if np.isfinite(high) else 2.0 * max(low, 0.0) + 1.0
         self._branch(node, k, float(middle), 0.5)
 
-    def _branch(self, node: _OpenNode, k: int, at: float, down: float) -> None:
+    def _branch(
+        self, node: _OpenNode, k: int, at: float, down: float, back: Callable[[], None] | None = None
+    ) -> None:
         for side, distance in ((0, down), (1, 1.0 - down)):
             lower, upper = node.lower, node.upper
             if side == 0:
@@ -363,7 +376,8 @@ class _TreeSearch:
                 lower = lower.copy()
                 lower[k] = at + 1.0
             number = -(2 * self.nodes + side)  # of equal bounds the newest first
-            child = _OpenNode(node.bound, number, lower, upper, node.multipliers, (k, side, distance))
+            branch = (k, side, distance)
+            child = _OpenNode(node.bound, number, lower, upper, node.multipliers, branch, back=back)
             heapq.heappush(self.open, child)
 
     def _bound(self, multipliers: Floats, lower: Floats, upper: Floats) -> float:
