@@ -69,8 +69,8 @@ def forced(program: LinearProgram) -> Forced:
     lower, upper = lower.copy(), upper.copy()
     by = np.full((program.n_columns, 2), -1, dtype=np.int64)
     for _ in range(ROUNDS):
+        before = lower.copy(), upper.copy()
         at_lower, at_upper = value * lower[column], value * upper[column]
-        changed = False
         for side, limit in ((1.0, program.row_upper), (-1.0, -program.row_lower)):
             least = np.minimum(side * at_lower, side * at_upper)
             total = np.bincount(row, least, minlength=m)
@@ -80,14 +80,19 @@ def forced(program: LinearProgram) -> Forced:
             entry = np.flatnonzero(full[row] & (lower[column] < upper[column]))
             if not len(entry):
                 continue
-            changed = True
             j, down = column[entry], side * value[entry] > 0
             by[j, np.where(down, 1, 0)] = row[entry]
             upper[j[down]] = lower[j[down]]
             lower[j[~down]] = upper[j[~down]]
             at_lower, at_upper = value * lower[column], value * upper[column]
-        if not (_alone(program, row, lower, upper, by) or changed):
+        _alone(program, (row, column, value), (lower, upper), by)
+        moved = (lower != before[0]) | (upper != before[1])
+        if not moved.any():
             break
+        again = np.zeros(m, dtype=bool)
+        again[row[moved[column]]] = True
+        some = again[row]  # what rows none of whose columns has moved force is forced
+        row, column, value = row[some], column[some], value[some]
     return Forced(lower, upper, by)
 
 
@@ -110,9 +115,11 @@ def held_out(program: LinearProgram) -> LinearProgram:
     return replace(room, matrix=matrix, row_lower=lower, row_upper=upper)
 
 
-def _alone(program: LinearProgram, row: Ints, lower: Floats, upper: Floats, by: Ints) -> bool:
-    """Bounds of columns that are alone in a row, all others held; whether any got tighter."""
-    column, value, m = program.matrix.indices, program.matrix.data, program.n_rows
+def _alone(
+    program: LinearProgram, entries: tuple[Ints, Ints, Floats], bounds: tuple[Floats, Floats], by: Ints
+) -> None:
+    """Tighter bounds of columns that are alone in a row, all others held; `entries` are all those of some rows."""
+    (row, column, value), (lower, upper), m = entries, bounds, program.n_rows
     held = lower[column] == upper[column]
     single = np.bincount(row, ~held, minlength=m) == 1
     total = np.bincount(row, np.where(held, value * lower[column], 0.0), minlength=m)
@@ -126,7 +133,6 @@ def _alone(program: LinearProgram, row: Ints, lower: Floats, upper: Floats, by: 
     np.maximum.at(lower, j, low)
     np.minimum.at(upper, j, high)
     lower[j] = np.minimum(lower[j], upper[j])
-    return bool(raised.any() or lowered.any())
 
 
 def gates(program: LinearProgram, found: Forced, column: int) -> Ints:

@@ -15,7 +15,7 @@ from solvers.core.errors import HandOverRefused
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.relaxation import RelaxedAnswer
 from solvers.core.result import SimplexBasis, Stop
-from solvers.highs import NAME, STOP, Quiet, load, set_option
+from solvers.highs import NAME, STOP, Quiet, floats, load, set_option
 
 type Ints = NDArray[np.int64]
 
@@ -65,8 +65,8 @@ class HighsRelaxation:
         iterations = max(0, int(info.simplex_iteration_count))
         if stop is Stop.OPTIMAL:
             found = h.getSolution()
-            point = np.array(found.col_value, dtype=np.float64)
-            return RelaxedAnswer(stop, point, np.array(found.row_dual, dtype=np.float64), iterations)
+            point = floats(found.col_value)
+            return RelaxedAnswer(stop, point, floats(found.row_dual), iterations)
         if stop is Stop.INFEASIBLE:
             _, known, ray = h.getDualRay()
             return RelaxedAnswer(stop, None, np.array(ray, dtype=np.float64) if known else None, iterations)
@@ -74,7 +74,7 @@ class HighsRelaxation:
             Stop.ITERATION_LIMIT,
             Stop.TIME_LIMIT,
         ):  # what the dual simplex has so far proves something
-            multipliers = np.array(h.getSolution().row_dual, dtype=np.float64)
+            multipliers = floats(h.getSolution().row_dual)
             known = len(multipliers) == self.program.n_rows
             return RelaxedAnswer(stop, None, multipliers if known else None, iterations)
         return RelaxedAnswer(stop, None, None, iterations)
@@ -97,7 +97,7 @@ class HighsRelaxation:
 
         away   from a whole number; the last solve ended with an optimum
         """
-        h, value = self.highs, np.array(self.highs.getSolution().col_value, dtype=np.float64)
+        h, value = self.highs, floats(self.highs.getSolution().col_value)
         basic = np.array(h.getBasicVariables()[1], dtype=np.int64)
         place = np.flatnonzero(basic >= 0)
         column = basic[place]
@@ -133,9 +133,9 @@ class HighsRelaxation:
 
     def limit_rows(self, rows: Ints, lower: Floats, upper: Floats) -> None:
         """Other limits of some rows. Raises `HandOverRefused` where HiGHS refuses them."""
-        for row, low, high in zip(rows.tolist(), lower.tolist(), upper.tolist(), strict=True):
-            if self.highs.changeRowBounds(row, low, high) == highspy.HighsStatus.kError:
-                raise HandOverRefused(NAME, f"limits of row {row} refused")
+        status = self.highs.changeRowsBounds(len(rows), rows.astype(np.int32), lower, upper)
+        if status == highspy.HighsStatus.kError:
+            raise HandOverRefused(NAME, "limits of rows refused")
 
     def limit_columns(self, columns: Ints, lower: Floats, upper: Floats) -> None:
         """Other bounds of some columns. Raises `HandOverRefused` where HiGHS refuses them."""
@@ -164,9 +164,13 @@ class HighsRelaxation:
     def basis(self) -> SimplexBasis:
         """Where the last solve ended, without what was added."""
         rows, columns, state = self.program.n_rows, self.program.n_columns, self.highs.getBasis()
-        if (self.highs.getNumRow(), self.highs.getNumCol()) != (rows, columns):
-            state.row_status, state.col_status = state.row_status[:rows], state.col_status[:columns]
-            state.alien = True  # too many or too few are basic: HiGHS mends that
+        more_rows, more_columns = self.highs.getNumRow() > rows, self.highs.getNumCol() > columns
+        if more_rows:
+            state.row_status = state.row_status[:rows]
+        if more_columns:
+            state.col_status = state.col_status[:columns]
+        if more_rows or more_columns or not state.valid:  # too many or too few are basic: HiGHS mends that
+            state.valid = state.alien = True
         return SimplexBasis(NAME, rows, columns, state)
 
     def refute(self, lower: Floats, upper: Floats) -> Floats | None:
@@ -176,7 +180,7 @@ class HighsRelaxation:
         stop = self._run(self.elastic, lower, upper)
         if stop is not Stop.OPTIMAL or not self.elastic.getInfo().objective_function_value > 0:
             return None
-        return np.array(self.elastic.getSolution().row_dual, dtype=np.float64)
+        return floats(self.elastic.getSolution().row_dual)
 
     def _run(self, h: Any, lower: Floats, upper: Floats) -> Stop:
         status = h.changeColsBounds(len(self.columns), self.columns, lower, upper)

@@ -101,6 +101,8 @@ def test_other_bounds_are_checked_again() -> None:
 def test_objective_does_not_depend_on_the_order_of_columns() -> None:
     case = program([1e16, 1, -1e16], [], [], [], offset=0.25)
     assert case.objective(np.ones(3)) == 1.25
+    assert case.objective(np.array([0.0, 1.0, 0.0])) == 1.25
+    assert case.objective(np.zeros(3)) == 0.25
 
 
 def test_block_labels() -> None:

@@ -186,6 +186,20 @@ def test_the_relaxation_is_left_as_it_was() -> None:
     assert program.objective(again) == approx(solve(program.relax()).objective)
 
 
+def test_a_basis_outlives_the_columns_that_were_added() -> None:
+    """Some of them are basic when they are dropped: from what is left HiGHS ends at the same optimum in few steps."""
+    program, part = market(drawn(1), most=1500.0, token_usd=3.0)
+    found = rounded_pieces(apart(program, part), by_highs, SolveOptions())
+    assert found is not None
+    point, basis = found
+    held = program.fix(np.flatnonzero(program.integer), np.round(point[program.integer]))
+    assert (basis.rows, basis.columns) == (program.n_rows, program.n_columns)
+    plain, begun = solve(held), solve(held, start=basis)
+    assert begun.objective == approx(program.objective(point))
+    assert begun.objective == approx(plain.objective)
+    assert (begun.stats.iterations or 0) < 30
+
+
 def test_a_relaxation_goes_on_from_where_it_was_asked_to() -> None:
     """With other numbers held, and back: no step is left to take from where the optimum was."""
     program, _ = market(drawn(1), token_usd=3.0)

@@ -129,7 +129,8 @@ class LinearProgram(Record):
 
     def objective(self, point: Floats) -> float:
         """c·x + offset, summed without rounding in between, so that the order of columns does not matter."""
-        return fsum((self.cost * point).tolist()) + self.offset
+        usd = self.cost * point
+        return fsum(usd[usd != 0.0].tolist()) + self.offset
 
     def fix(self, columns: ArrayLike, values: ArrayLike) -> LinearProgram:
         """The same program with these columns held at these values; they stop being integer columns.

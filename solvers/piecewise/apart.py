@@ -116,20 +116,21 @@ class PiecesApart:
         columns = self.program.by_column[:, self.whole]
         return np.asarray(self.program.cost[self.whole] - columns.T @ prices)
 
-    def together(self, value: Floats) -> tuple[Floats, SimplexBasis] | None:
-        """(n,) the point with these whole numbers (k,) that keeps to all rows, and its basis; None: there is none."""
+    def together(self, value: Floats) -> Floats | None:
+        """(n,) the point with these whole numbers (k,) that keeps to all rows; None: there is none."""
         self._together()
         point = self.relaxation.solve(value, value).point
-        return None if point is None else (point[: self.program.n_columns], self.relaxation.basis)
+        return None if point is None else point[: self.program.n_columns]
 
-    def close(self) -> None:
-        """Leave the relaxation as it was found, but for bounds of its whole columns."""
+    def close(self) -> SimplexBasis:
+        """Leave the relaxation as it was found, but for bounds of its whole columns; where its last solve ended."""
         self._together()
         program = self.program
         self.relaxation.limit_columns(
             self.closed, program.col_lower[self.closed], program.col_upper[self.closed]
         )
         self.relaxation.drop_columns(program.n_columns)
+        return self.relaxation.basis
 
     def by_piece(self, point: Floats) -> Floats:
         """(pieces,) what a point costs there at prices."""

@@ -48,25 +48,32 @@ MOVED = 8
 def rounded_pieces(
     pieces: PiecesApart, solve: Solve, options: SolveOptions
 ) -> tuple[Floats, SimplexBasis] | None:
-    """(n,) the cheapest point found, and its basis; None where pieces are few or no choice keeps to all rows."""
+    """(n,) the cheapest point found, and the basis of the last; None where pieces are few or no choice keeps to all
+    rows.
+    """
     if pieces.to_choose < FEWEST:
         return None
-    best: tuple[Floats, SimplexBasis] | None = None
-    usd = inf
     try:
-        trying, share = _Trying(pieces, options), ENOUGH
-        while trying.ways:
-            trying.run(share * options.gap * abs(pieces.usd))
-            value = chosen(pieces, trying.ways, solve, options)
-            found = None if value is None else pieces.together(value)
-            if found is not None and pieces.program.objective(found[0]) < usd:
-                best, usd = found, pieces.program.objective(found[0])
-            if trying.ended or (best is not None and usd - pieces.usd <= options.gap * abs(usd)):
-                break
-            share *= AGAIN
-        return best
+        best = _cheapest(pieces, solve, options)
     finally:
-        pieces.close()
+        basis = pieces.close()
+    return None if best is None else (best, basis)
+
+
+def _cheapest(pieces: PiecesApart, solve: Solve, options: SolveOptions) -> Floats | None:
+    best: Floats | None = None
+    usd = inf
+    trying, share = _Trying(pieces, options), ENOUGH
+    while trying.ways:
+        trying.run(share * options.gap * abs(pieces.usd))
+        value = chosen(pieces, trying.ways, solve, options)
+        found = None if value is None else pieces.together(value)
+        if found is not None and pieces.program.objective(found) < usd:
+            best, usd = found, pieces.program.objective(found)
+        if trying.ended or (best is not None and usd - pieces.usd <= options.gap * abs(usd)):
+            break
+        share *= AGAIN
+    return best
 
 
 class _Trying:
