@@ -58,11 +58,11 @@ def short_proofs() -> Iterator[None]:
 
     What a problem costs does not hang on it; how much is claimed of it is shown by the tests of proofs.
     """
-    from router.planning import proving  # here: the planner may be what a test finds broken
+    from router.planning.proofs import trees  # here: the planner may be what a test finds broken
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(proving, "EFFORT", proving.EFFORT // 20)
-        patch.setattr(proving, "PATIENT", proving.PATIENT // 20)
+        patch.setattr(trees, "FLOOR", trees.FLOOR / 20)
+        patch.setattr(trees, "PATIENT", trees.PATIENT / 20)
         yield
 
 

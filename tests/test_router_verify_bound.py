@@ -17,7 +17,8 @@ from router.errors import Infeasible, InputError
 from router.normalise import normalise
 from router.plan.document import Plan
 from router.plan.proof import Proof, ProofPart, ProvenLeaf
-from router.planning import proving, two_steps
+from router.planning import two_steps
+from router.planning.proofs import trees
 from router.planning.proofs.scaled import ScaledRelaxation
 from router.reports.plan import plan_report
 from router.verification.base.audit import Audit
@@ -196,23 +197,26 @@ def half_a_server(gap: float = 1e-6) -> Plan:
     )
 
 
-def test_who_asks_for_the_optimum_waits_for_a_bound_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A patient tree is grown at the default gap, however many whole columns there are."""
-    monkeypatch.setattr(proving, "EFFORT", 0)
-    monkeypatch.setattr(proving, "MOST_PATIENT", 0)
+def test_who_asks_for_the_optimum_of_a_large_problem_waits_for_a_bound_of_our_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No second look confirms it: a patient tree is grown at the default gap."""
+    monkeypatch.setattr(trees, "FLOOR", 0.0)
+    monkeypatch.setattr(trees, "ALONE", 0)
     proof = half_a_server().proof
     assert proof is not None
     assert proof.kind == "own"
 
 
-@pytest.mark.parametrize(("limit", "gap"), [("PATIENT", 1e-6), ("MOST_PATIENT", 1e-3)])
+@pytest.mark.parametrize("gap", [1e-6, 1e-3])
 def test_a_second_search_agrees_where_no_bound_of_ours_reaches(
-    limit: str, gap: float, monkeypatch: pytest.MonkeyPatch
+    gap: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the tree has no work left, or a wide gap is asked for and there are many whole columns."""
-    monkeypatch.setattr(proving, "EFFORT", 0)
-    monkeypatch.setattr(proving, limit, 0)
-    monkeypatch.setattr(proving, "with_cuts", lambda *_: None)
+    """Where the tree has no work left."""
+    monkeypatch.setattr(trees, "FLOOR", 0.0)
+    monkeypatch.setattr(trees, "PATIENT", 0.0)
+    monkeypatch.setattr(trees, "with_cuts", lambda *_: None)
+    monkeypatch.setattr(trees, "CELLS", 0.0)
     plan = half_a_server(gap)
     assert plan.proof is not None
     assert (plan.cost_usd, plan.proof.kind) == (pytest.approx(1.0), "two_searches")

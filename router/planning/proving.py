@@ -35,7 +35,7 @@ from router.planning.doubts.second_look import (
 )
 from router.planning.fixed import Fixed
 from router.planning.proofs.apart import falls_apart, parts_apart, started
-from router.planning.proofs.cutting import strengthened_parts, with_cuts
+from router.planning.proofs.cutting import strengthened_parts
 from router.planning.proofs.held import cases_of
 from router.planning.proofs.mixed import finer
 from router.planning.proofs.piecewise import priced_parts, rounded_parts
@@ -43,14 +43,16 @@ from router.planning.proofs.scaled import ScaledRelaxation, parts_by_name
 from router.planning.proofs.spanning import spanning_cases, work_waits
 from router.planning.proofs.stating import rows_of_use, stated_proof
 from router.planning.proofs.summed import summed_cases
+from router.planning.proofs.trees import FLOOR, allowed, grown, searched_by
 from router.planning.publish import draft, gap_of
 from router.planning.structure.in_parts import few_spanning
 from router.planning.two_steps import Incumbent, finished
 from router.schema import Problem
 from router.verification import Audit, audit_of
 from router.verification.bound import relaxation_of
-from solvers import LinearProgram, Solution, SolveOptions, SolversError, Stop
-from solvers.proof import ProgramProof, WorkLimits, prove
+from router.verification.bound.relaxation import RelaxedProblem
+from solvers import Solution, SolveOptions, SolversError, Stop
+from solvers.proof import ProgramProof
 
 LARGEST = 10_000  # columns: beyond, the relaxation alone
 HELD = 40_000  # columns: up to so many there may be cases of what spans the horizon
@@ -58,13 +60,7 @@ FOR_ROUNDINGS = (
     0.4  # of the time that is left: what each case takes now it takes again, twice, to be worked out
 )
 FOR_CASES = 0.6  # of the time that is left: writing their trees and working them out again takes the rest
-EFFORT = 1_000_000  # see `WorkLimits`
-PATIENT = 10_000_000  # where a solver claims that nothing is between plan and bound
-MOST_PATIENT = (
-    200  # whole columns: beyond, such a tree takes longer than a solver that ends at a wider gap than `OWN`
-)
 MOST_CUT, MOST_TRIES = 12, 6  # linear programs, and trees, between which regions of waiting are cut
-PER_NODE = 250  # of that, a relaxation takes at least
 WRITING_S = 60e-6  # for each column: the verifier's rows, cuts, and its check
 FOR_FUTURES = (
     0.25  # of the time limit, at most, for the proof of many futures: of a million columns it says little
@@ -143,6 +139,8 @@ def with_proof(
     try:
         searched: ProgramProof | None = None
         parts: tuple[ProofPart, ...] = ()
+        ways: tuple[tuple[ProofPart, ...], ...] = ()
+        iterations = 0
         prices: dict[str, float] | None = None
         cases: tuple[ProofCase, ...] | None = None
         if incumbent.prices is not None:
@@ -157,13 +155,14 @@ def with_proof(
             else:
                 parts = parts_apart(model, groups, _integers(incumbent), options, max(options.gap, near))
         if not parts and cases is None:
-            enough = _enough(model, start, incumbent.decoded.objective_usd, near)
-            searched = searched_by(model, options, start, EFFORT if small else 0.0, enough)
-            parts = parts_by_name(model, searched.parts)
-            if small and searched.bound < searched.objective - ROUNDING * abs(searched.objective):
-                awaited = options.gap <= OWN or int(encoded.program.integer.sum()) <= MOST_PATIENT
-                more = PATIENT if awaited and incumbent.stop is Stop.OPTIMAL else 0.0
-                parts, searched = _further(model, options, start, enough, (parts, searched), more=more)
+            if start is None:
+                searched = searched_by(model, options, None, 0.0)
+                parts = parts_by_name(model, searched.parts)
+            else:
+                enough = _enough(model, start, incumbent.decoded.objective_usd, max(near, options.gap))
+                trees = grown(model, options, start, enough, allowed(incumbent, OWN))
+                searched, ways, iterations = trees.searched, trees.ways, trees.iterations
+                parts = ways[0]
     except SolversError:
         return incumbent, None
     except KeyboardInterrupt:  # the plan is there: it is given as it is
@@ -171,11 +170,15 @@ def with_proof(
     seconds = time.perf_counter() - began
     point = None if searched is None else searched.point
     better = _bettered(model, point, encoded, incumbent, seconds)
+    if better is not None and any(part.roundings for part in parts):
+        return with_proof(problem, encoded, better, running)  # what is rounded is counted from limits by cost
     if better is not None:
         incumbent = better.saying(audit=audit)
         relaxation.limited(incumbent.decoded.objective_usd)
     value = incumbent.decoded.objective_usd
-    by_parts = None if not parts and cases is not None else stated_proof(relaxation, parts, value, prices)
+    by_parts = None
+    if parts or cases is None:
+        by_parts = _stated(relaxation, ways or (parts,), value, prices)
     proof = None if cases is None else stated_proof(relaxation, (), value, None, cases)
     if proof is None or (by_parts is not None and by_parts.bound_usd > proof.bound_usd):
         proof = by_parts  # cases that time ran out for may prove less than all of it did before
@@ -189,7 +192,8 @@ def with_proof(
     by_cases = proof.cases is not None and incumbent.stop is not Stop.OPTIMAL
     ours = refuted or incumbent.prices is not None or by_cases
     claimed = proof.bound_usd if ours else min(incumbent.bound, value)
-    if proof.bound_usd >= claimed - near * abs(value) - GAP * min(max(abs(value), GAP), 1.0):
+    asked = incumbent.stop is Stop.OPTIMAL and value - proof.bound_usd <= options.gap * abs(value)
+    if asked or proof.bound_usd >= claimed - near * abs(value) - GAP * min(max(abs(value), GAP), 1.0):
         done = value - proof.bound_usd <= max(options.gap, OWN) * abs(value)
         stop = Stop.OPTIMAL if done else incumbent.stop
         return incumbent.saying(bound=min(proof.bound_usd, value), stop=stop), replace(proof, kind="own")
@@ -200,7 +204,7 @@ def with_proof(
     )
     if cut is not None:
         return with_proof(problem, encoded, incumbent.saying(mixes=cut), running, tries - 1)
-    second = by_another_path(encoded, incumbent)
+    second = by_another_path(encoded, incumbent, iterations)
     cheaper = cheaper_of(encoded, incumbent, second)
     if cheaper is not incumbent:
         return with_proof(problem, encoded, cheaper, running)
@@ -232,7 +236,7 @@ def proven_sizing(
     model = ScaledRelaxation.of(relaxation)
     try:
         small = len(model.names) <= LARGEST
-        searched = searched_by(model, options, None, EFFORT if small else 0.0)
+        searched = searched_by(model, options, None, FLOOR if small else 0.0)
     except SolversError:
         return plan, audit
     value = plan.objective_usd
@@ -247,25 +251,6 @@ def proven_sizing(
     own = replace(proof, kind="own")
     stop = Stop.OPTIMAL.value if done else plan.stop
     return replace(plan, proof=own, bound_usd=bound, gap=gap_of(value, bound), stop=stop), audit
-
-
-def searched_by(
-    model: ScaledRelaxation, options: SolveOptions, start: Floats | None, effort: float, enough: float = 0.0
-) -> ProgramProof:
-    """Trees from a point on, within so much effort; without any the relaxation alone, in overtime if need be.
-
-    enough   relative to the point's cost: a bound so near it is worth little more work
-
-    Raises SolversError.
-    """
-    from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
-
-    def opened(program: LinearProgram, most_iterations: int | None) -> HighsRelaxation:
-        return HighsRelaxation(program, most_iterations, time_limit_s=options.finishing.left_s)
-
-    nodes = max(WorkLimits.nodes, int(effort / PER_NODE))
-    work = WorkLimits(nodes, effort=0.0 if options.late else effort, late=lambda: options.late)
-    return prove(model.program, opened, start=start, gap=GAP, enough=enough, work=work)
 
 
 def _of_large(
@@ -297,30 +282,17 @@ def _of_large(
     return strengthened_parts(model, answer), None, cases
 
 
-def _further(
-    model: ScaledRelaxation,
-    options: SolveOptions,
-    start: Floats | None,
-    enough: float,
-    before: tuple[tuple[ProofPart, ...], ProgramProof],
-    *,
-    more: float,
-) -> tuple[tuple[ProofPart, ...], ProgramProof]:
-    """The best of a tree that came to no end, of one with the cuts that the relaxation breaks, and of the better of
-    these two with more work, if any.
-    """
-    tree, best = model, before
-    found = with_cuts(model, options)
-    cut = model if found is None else found[0]
-    named = len(set(cut.promises)) == len(cut.promises) > len(model.promises)
-    for effort in (EFFORT if named else 0.0, more):
-        own = cut if effort == EFFORT else tree
-        if effort <= 0.0 or best[1].complete or options.late:
-            continue
-        searched = searched_by(own, options, start, effort, enough)
-        if searched.bound > best[1].bound:
-            tree, best = own, (parts_by_name(own, searched.parts), searched)
-    return best
+def _stated(
+    relaxation: RelaxedProblem,
+    ways: tuple[tuple[ProofPart, ...], ...],
+    value: float,
+    prices: Mapping[str, float] | None,
+) -> Proof | None:
+    """The first way that the verifier's reckoning makes something of: what is rounded may prove it nothing."""
+    return next(
+        (proof for parts in ways if (proof := stated_proof(relaxation, parts, value, prices)) is not None),
+        None,
+    )
 
 
 def _enough(model: ScaledRelaxation, start: Floats | None, usd: float, near: float) -> float:

@@ -76,6 +76,7 @@ class Incumbent:
     prices: PiecePrices | None = None  # under which pieces of the program prove the bound
     leaves: SummedLeaves | None = None  # of a tree over sums that proves it
     nodes: int | None = None  # of the solver's tree; None: it does not say
+    iterations: int | None = None  # of its simplex method, the same
     equal_plans: str = ""  # why another plan of the same cost was not looked for
     found_by: str = ""  # the road, where it was another than the search asked for
     out_of_time: tuple[str, ...] = ()  # what was left out
@@ -272,6 +273,7 @@ def finished(
         prices=first.prices,
         leaves=first.leaves,
         nodes=first.stats.nodes,
+        iterations=first.stats.iterations,
     )
     before = (
         target.program.objective(second.point) if claimed is None else min(claimed, second.objective or inf)

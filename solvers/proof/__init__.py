@@ -9,7 +9,7 @@ No solver's word is in any of them: a solver proposes multipliers and points, an
 """
 
 from solvers.proof.safe import refuting, safe_bound
-from solvers.proof.tree import ProofLeaf, ProofTree, WorkLimits, branch_and_bound
+from solvers.proof.tree import ProofLeaf, ProofTree, WorkLimits, branch_and_bound, effort
 from solvers.proof.whole import ProgramProof, ProvedPart, prove
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "ProofTree",
     "WorkLimits",
     "branch_and_bound",
+    "effort",
     "prove",
     "refuting",
     "safe_bound",

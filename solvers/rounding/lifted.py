@@ -10,7 +10,7 @@ Counts that several sellers share the load of gain by sums of many rows at once,
 from __future__ import annotations
 
 from dataclasses import replace
-from math import isinf
+from math import inf, isinf
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +20,7 @@ from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.record import Record
 from solvers.rounding.rows import RoundedRow, in_units, numbered_anew, resting_on
-from solvers.rounding.tableau import tableau_rows
+from solvers.rounding.tableau import AWAY, tableau_rows
 
 if TYPE_CHECKING:
     from solvers.highs_relaxation import HighsRelaxation
@@ -39,12 +39,14 @@ class LiftedRelaxation(Record):
     multipliers  (m,) of the program's rows
     roundings    k: their rows from m on are roundings before them
     prices       (k,) their multipliers
+    added        them as rows below the program's own, the largest coefficient of each 1
     """
 
     bound: float
     multipliers: Floats
     roundings: tuple[RoundedRow, ...]
     prices: Floats
+    added: ImpliedRows
 
 
 class BasisRows:
@@ -69,8 +71,13 @@ class BasisRows:
         return added
 
 
-def lifted(program: LinearProgram, options: SolveOptions, rounds: int = ROUNDS) -> LiftedRelaxation | None:
-    """None where the relaxation has no optimum. The time limit alone is taken of the options."""
+def lifted(
+    program: LinearProgram, options: SolveOptions, rounds: int = ROUNDS, cells: float = inf
+) -> LiftedRelaxation | None:
+    """None where the relaxation has no optimum. The time limit alone is taken of the options.
+
+    cells   of a tableau: whole columns between two numbers, times rows; what has more is looked at no further
+    """
     from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
 
     left_s = options.finishing.left_s
@@ -85,7 +92,9 @@ def lifted(program: LinearProgram, options: SolveOptions, rounds: int = ROUNDS) 
         before, bound = answer, program.objective(solved.point)
         answer = _resting(rows, program.n_rows, bound, solved.multipliers)
         little = before is not None and bound - before.bound <= ENOUGH * abs(bound)
-        if k == rounds or options.late or little:
+        value = solved.point[relaxation.columns]
+        between = int((np.abs(value - np.round(value)) > AWAY).sum())
+        if k == rounds or options.late or little or between * rows.wider.n_rows > cells:
             break
         broken = rows.violated(solved.point)
         if not len(broken):
@@ -97,4 +106,6 @@ def lifted(program: LinearProgram, options: SolveOptions, rounds: int = ROUNDS) 
 def _resting(rows: BasisRows, m: int, bound: float, multipliers: Floats) -> LiftedRelaxation:
     prices = np.minimum(multipliers[m:], 0.0) / rows.unit[m:]
     some = resting_on(rows.made, np.flatnonzero(prices < -USED).tolist(), m)
-    return LiftedRelaxation(bound, multipliers[:m], numbered_anew(rows.made, some, m), prices[some])
+    made = numbered_anew(rows.made, some, m)
+    added = ImpliedRows(*in_units(made, rows.wider.n_columns), m + np.arange(len(made)))
+    return LiftedRelaxation(bound, multipliers[:m], made, prices[some], added)

@@ -21,7 +21,7 @@ from router.planning.minutes.quota_rows import quota_rows
 from router.planning.proofs.cutting import strengthened_parts
 from router.planning.proofs.rounding import lifted_parts
 from router.planning.proofs.scaled import ScaledRelaxation, parts_by_name
-from router.planning.proving import searched_by
+from router.planning.proofs.trees import searched_by
 from router.planning.solve import encode_problem
 from router.planning.two_steps import Incumbent, finished, run
 from router.schema import Problem

@@ -1,7 +1,8 @@
 """A second search of a small program, by another path: what the first called the least may not be.
 
-HiGHS without presolve and from another seed; of another solver's word HiGHS too. It is no more work than the first,
-counted in nodes, and what costs less is the plan.
+HiGHS without presolve, from another seed and from the first one's point; of another solver's word HiGHS too. It is no
+more work than the first, counted in nodes, and what costs less is the plan. There is none where a proof that came to no
+end has taken much of what the first search took.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ CHEAP = 3_000  # columns: beyond, the root alone may take longer without presolv
 SECOND, NODE_LIMIT, LOOKED_AT = "highs", "mip_max_nodes", 500
 """Who looks again, what it calls a limit on the nodes of its tree, and how many where the first does not count its own:
 a second look is no more work than the first."""
+
+STEPS, SOON = 3, 2_000
+"""Iterations of a tree over relaxations that cost as much as one of a solver's search (which has cuts, probing and
+heuristics beside); and a search of so few is looked at again in any case."""
 
 
 def is_small(incumbent: Incumbent) -> bool:
@@ -47,23 +52,27 @@ def agree(incumbent: Incumbent, second: Solution | None) -> bool:
     return second.stop is Stop.OPTIMAL and second.objective >= value - near and second.bound <= value + near
 
 
-def by_another_path(encoded: Encoded, incumbent: Incumbent) -> Solution | None:
+def by_another_path(encoded: Encoded, incumbent: Incumbent, spent: int = 0) -> Solution | None:
     """What another search of a small program states; None where there is none.
 
-    HiGHS without presolve and from another seed, with no more nodes than the first; of another solver's word HiGHS too,
-    with no more than it says that it took, or `LOOKED_AT`.
+    HiGHS without presolve, from another seed and from the point of the first, with no more nodes than that; of another
+    solver's word HiGHS too, with no more than it says that it took, or `LOOKED_AT`.
+
+    spent   simplex iterations of a proof
     """
     said = incumbent.stop is Stop.OPTIMAL and not incumbent.rounds
     again = incumbent.solver == SECOND
     if not said or (again and incumbent.nodes is None) or encoded.program.n_columns > CHEAP:
         return None
+    first = incumbent.iterations
+    if again and first is not None and first > SOON and 2 * spent > STEPS * first:
+        return None
     options, nodes = incumbent.options, incumbent.nodes or (0 if again else LOOKED_AT)
     own = options.native if again else {}
     native = {**own, **get(SECOND).WITHOUT_PRESOLVE, NODE_LIMIT: max(nodes, 1)}
     try:
-        return run(
-            encoded.program, SECOND, replace(options, seed=options.seed + 1, native=native, watch=None)
-        )
+        other = replace(options, seed=options.seed + 1, native=native, watch=None)
+        return run(encoded.program, SECOND, other, incumbent.integers)
     except RouterError:
         return None
 

@@ -5,8 +5,8 @@
     row       Σ_whole (⌊a_j⌋ + (a_j − ⌊a_j⌋ − f)⁺ / (1 − f)) x′_j  −  Σ_others a_j⁻ / (1 − f) x′_j  ≤  ⌊b⌋
 
 Mixed-integer rounding (Nemhauser and Wolsey 1990); of a row of the simplex tableau it is Gomory's cut of 1960. It holds
-within the limits of variables that it was counted from. Each sum is taken to be off by `ROUNDING` of the sizes in it,
-which is more than all rounding in it, to the side that makes the row say less.
+within the limits of variables that it was counted from. Each sum is taken to be off by `ROUNDING` of the sizes in it
+for every 1,000 promises, nine times what all rounding in it may come to, to the side that makes the row say less.
 
 A sum of counts is a count: it is whole too.
 """
@@ -21,7 +21,7 @@ from dataclasses import replace
 from router.plan.proof import Rounding
 from router.verification.bound.relaxation import Constraint, RelaxedProblem, Variable
 
-ROUNDING = 1e-11
+ROUNDING, OF_PROMISES = 1e-12, 1_000
 LEAST = 1e-3
 """A sum nearer to a whole number than this makes no row."""
 
@@ -77,8 +77,9 @@ def rounding_of(model: RelaxedProblem, stated: Rounding) -> Constraint | None:
     if any(model.variables[name].lower < 0 or (whole[name] and ends[name] % 1) for name in sums):
         return None
     limits += [-sums[name] * end for name, end in ends.items()]
+    rounding = ROUNDING * max(1.0, len(stated.weights) / OF_PROMISES)
     off = math.fsum(map(abs, limits)) + math.fsum(size * abs(ends[name]) for name, size in sizes.items())
-    total = math.fsum(limits) + ROUNDING * off
+    total = math.fsum(limits) + rounding * off
     part = total - math.floor(total)
     if not LEAST <= part <= 1 - LEAST:
         return None
@@ -90,20 +91,20 @@ def rounding_of(model: RelaxedProblem, stated: Rounding) -> Constraint | None:
         size_of[name] += abs(a)
 
     for name, a in sums.items():
-        counted = (-a if name in down else a) - ROUNDING * sizes[name]
+        counted = (-a if name in down else a) - rounding * sizes[name]
         coefficient = _rounded(counted, part) if whole[name] else min(counted, 0.0) / (1 - part)
         if coefficient or whole[name]:
-            coefficient -= ROUNDING * (1 + abs(counted)) / (1 - part)
+            coefficient -= rounding * (1 + abs(counted)) / (1 - part)
             coefficient = -coefficient if name in down else coefficient
             add(name, coefficient)
             right.append(coefficient * ends[name])
     for row, weight, limit in left:
-        factor = math.copysign(weight / (1 - part) * (1 + ROUNDING), -weight)
+        factor = math.copysign(weight / (1 - part) * (1 + rounding), -weight)
         right.append(factor * limit)
         for name, a in row.terms:
             add(name, factor * a)
-    less = [(name, a - ROUNDING * size_of[name]) for name, a in terms.items()]  # no variable is below 0
-    return Constraint(less, -math.inf, math.fsum(right) + ROUNDING * math.fsum(map(abs, right)))
+    less = [(name, a - rounding * size_of[name]) for name, a in terms.items()]  # no variable is below 0
+    return Constraint(less, -math.inf, math.fsum(right) + rounding * math.fsum(map(abs, right)))
 
 
 def _rounded(a: float, part: float) -> float:
