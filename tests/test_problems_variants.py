@@ -23,7 +23,7 @@ from router.sizing.outcomes import is_linear, search
 from router.sizing.signatures import can_be_required, quoted
 from router.workers import ALONE
 from solvers import SolveOptions
-from solvers.joint_recourse import JointRecourse
+from solvers.two_stage.joint_recourse import JointRecourse
 
 STUDY = Study("highs", SolveOptions(gap=1e-8), "program", ALONE)
 FACTORS = (0.1, 0.4, 0.8, 1.25, 2.5, 10.0)

@@ -25,7 +25,7 @@ from router.scenarios import fresh_draw, planned_draw
 from router.schema import Problem
 from router.sizing import SizeOptions, options, orders_of, size
 from router.sizing.measures import interval, tail_interval
-from solvers.risk import cvar
+from solvers.two_stage.risk import cvar
 
 #: Neither measures nor questions: the plan, and what is verified of it.
 PLAN_ALONE = SizeOptions(measures=False, questions=False, alternatives=0, out_of_sample=0)

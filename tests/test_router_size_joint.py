@@ -30,8 +30,8 @@ from router.sizing.joint import JointSearch
 from router.sizing.options import Study
 from router.workers import ALONE
 from solvers import SolveOptions, Stop
-from solvers.joint_recourse import JointRecourse
-from solvers.recourse import Recourse
+from solvers.two_stage.joint_recourse import JointRecourse
+from solvers.two_stage.recourse import Recourse
 
 STUDY = Study("highs", SolveOptions(gap=1e-7), "auto", ALONE)
 SMALL = replace(STUDY, method="program")

@@ -10,7 +10,7 @@ from campaign import times
 from scipy import sparse
 
 from solvers import LinearProgram, SolveOptions, Stop, is_feasible, solve
-from solvers.small_tree import WHOLE_COLUMNS, least
+from solvers.two_stage.small_tree import WHOLE_COLUMNS, least
 
 
 def random_program(seed: int) -> LinearProgram:

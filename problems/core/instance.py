@@ -24,7 +24,7 @@ from problems.core.contracts import Agreements, Contracts
 from problems.core.overflow import Spilling
 from problems.core.supply import Allowances, Credits, Entries, Fleets, Groups, Hosts, Offers, Quotas
 from solvers.core.record import Record
-from solvers.risk import NEUTRAL, TailRisk
+from solvers.two_stage.risk import NEUTRAL, TailRisk
 
 
 class Time(ArrayTable):

@@ -31,7 +31,7 @@ from router.normalise.sizes import refuse_too_large
 from router.normalise.spilling import with_spilling
 from router.schema import Problem
 from router.traces import recorded
-from solvers.risk import TailRisk
+from solvers.two_stage.risk import TailRisk
 
 __all__ = ["normalise"]
 

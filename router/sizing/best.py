@@ -24,7 +24,7 @@ from router.sizing.joint import JointSearch
 from router.sizing.options import Study
 from router.sizing.outcomes import costs_of, outcomes
 from router.sizing.signatures import in_hand, signed_by
-from solvers.risk import cvar
+from solvers.two_stage.risk import cvar
 
 NEARLY_ALL = 0.99  # of the weight, on risk
 ROUNDING = 1e-8  # relative: what two solves of one program may differ by

@@ -25,9 +25,9 @@ from router.sizing.joint import LARGEST_MONOLITH, JointSearch
 from router.sizing.options import Study
 from router.sizing.outcomes import chunks, flows_of, search
 from solvers import LinearProgram, Stop
-from solvers.benders import l_shaped
-from solvers.recourse import Basis, Recourse
-from solvers.risk import NEUTRAL
+from solvers.two_stage.benders import l_shaped
+from solvers.two_stage.recourse import Basis, Recourse
+from solvers.two_stage.risk import NEUTRAL
 
 PROGRAM, CUTS = "one program", "cuts"
 
@@ -167,7 +167,7 @@ class _Chunk:
 def _values(_: Study, task: tuple[_Chunk, Bases], *, own: Floats) -> tuple[Floats, Floats, Floats, Bases]:
     """(cost (S,), subgradient (S, n), least (S,), bases) of a part's scenarios at a first stage in own units (n,).
 
-    In these units cost is in USD; `least` as in `solvers.benders.Oracle`.
+    In these units cost is in USD; `least` as in `solvers.two_stage.benders.Oracle`.
     """
     part, bases = task
     programs = _programs(part.search)

@@ -35,9 +35,9 @@ from router.planning.two_steps import Incumbent, finished
 from router.sizing.options import Study
 from router.sizing.outcomes import flows_of, is_linear, relaxed_point
 from solvers import Solution, Stop
-from solvers.benders import TwoStage, l_shaped
-from solvers.joint_recourse import JointRecourse
-from solvers.risk import NEUTRAL
+from solvers.two_stage.benders import TwoStage, l_shaped
+from solvers.two_stage.joint_recourse import JointRecourse
+from solvers.two_stage.risk import NEUTRAL
 
 FEW = 20  # scenarios: below, and below so many columns, one program is quickly decided
 LEAST = 3_000

@@ -34,7 +34,7 @@ from router.sizing.first_stage import settled_decision
 from router.sizing.options import Study
 from router.sizing.outcomes import costs_of, outcomes, outcomes_under, search
 from router.sizing.signatures import signed_by
-from solvers.risk import NEUTRAL, cvar
+from solvers.two_stage.risk import NEUTRAL, cvar
 
 CONFIDENCE = 0.95
 WORST = 5  # scenarios named

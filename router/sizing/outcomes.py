@@ -31,8 +31,8 @@ from router.planning.two_steps import Incumbent, finished, run, tight
 from router.sizing.options import Study
 from solvers import Stop, get
 from solvers.forced import forced
-from solvers.risk import NEUTRAL
-from solvers.small_tree import least
+from solvers.two_stage.risk import NEUTRAL
+from solvers.two_stage.small_tree import least
 
 CHUNKS_PER_WORKER = 4
 KEPT = 20_000  # flow columns of all scenarios: up to here, some 40 MB, their programs are kept

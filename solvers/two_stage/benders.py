@@ -23,7 +23,7 @@ from solvers.core.program import Floats, LinearProgram
 from solvers.core.record import Record
 from solvers.core.result import Stop
 from solvers.core.shell import solve
-from solvers.risk import TailRisk
+from solvers.two_stage.risk import TailRisk
 
 Oracle = Callable[[Floats], tuple[Floats, Floats, Floats]]
 """x (n,) → costs (S,), inf where no second stage follows; subgradients (S, n); and least (S,), where cost is inf:

@@ -26,7 +26,7 @@ from solvers.core.program import Floats, LinearProgram
 from solvers.core.record import Record
 from solvers.core.result import Stop
 from solvers.highs import NAME, SMALLEST_COEFFICIENT, STOP, Quiet, load, set_option
-from solvers.recourse_parts import HeldParts
+from solvers.two_stage.recourse_parts import HeldParts
 
 
 class Basis:

@@ -1,6 +1,6 @@
 """The second stages of all scenarios as one function of the first, and what they become where a question changes them.
 
-    Q(x) = Σ_s p[s] · Q_s(x)         each Q_s as in `solvers.recourse`; with x held they have nothing in common
+    Q(x) = Σ_s p[s] · Q_s(x)         each Q_s as in `recourse`; with x held they have nothing in common
 
 A question changes costs, takes something off the table, or multiplies all amounts. Cuts of the program that it begins
 from hold where nothing of it gets cheaper and no bound wider, and by proportion where amounts are multiplied:
@@ -21,7 +21,7 @@ from scipy import sparse
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.result import Stop
 from solvers.highs import load
-from solvers.recourse import CLOSE, OPTIONS, ended, made, refusal
+from solvers.two_stage.recourse import CLOSE, OPTIONS, ended, made, refusal
 
 type Cut = tuple[Floats, Floats, Floats]
 """x (k,), costs (S,), subgradients (S, k)."""
@@ -104,7 +104,7 @@ class JointRecourse:
         ]
 
     def at(self, x: Floats) -> Cut:
-        """As `solvers.benders.Oracle`; where some scenario has no second stage, one of them says what it lacks."""
+        """As `benders.Oracle`; where some scenario has no second stage, one of them says what it lacks."""
         h, many, y = self._engine.held_by(self, self._second, self.basis), self._sums.shape[0], x / self._unit
         h.changeColsBounds(len(self.linking), self.linking, y, y)
         h.run()

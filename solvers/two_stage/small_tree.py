@@ -16,7 +16,7 @@ import numpy as np
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.result import Solution, Stop
 from solvers.highs import load
-from solvers.recourse import CLOSE, OPTIONS, ended, made
+from solvers.two_stage.recourse import CLOSE, OPTIONS, ended, made
 
 COLUMNS, WHOLE_COLUMNS, NODES = 300, 12, 300
 WHOLE = 1e-6  # as near as a solver holds a number to be whole
