@@ -80,12 +80,16 @@ def test_several_decisions_at_once_are_each_by_itself() -> None:
     ("inst", "whole"), [(normalise(year(6, workloads=6, offers=6)), True), (shape(6), False)]
 )
 def test_what_is_best_for_one_is_its_relaxation_where_that_is_whole(inst: Instance, whole: bool) -> None:
-    """As contracts of a year are signed in whole, and instances for a month are not: each costs what a search finds."""
+    """As contracts of a year are signed in whole, and instances for a month are not: each costs what a search finds.
+
+    A search may use the millionth that bounds allow at the end of a count (`fixed.part_lent`), which is not read here.
+    """
     assert outcomes._is_whole(inst, STUDY) is whole
     own = outcomes.costs_of(outcomes.outcomes(inst, None, STUDY))
     for s, usd in enumerate(own.tolist()):
         alone = encode(replace(inst, scenarios=inst.scenarios.only(s)))
-        assert usd == pytest.approx(outcomes.search(alone, STUDY).objective_usd, rel=3e-7)
+        found = outcomes.search(alone, STUDY).objective_usd
+        assert found * (1 - 3e-7) <= usd <= found * (1 + 3e-6)
 
 
 def test_scenarios_are_shared_out_where_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
