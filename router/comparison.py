@@ -10,7 +10,7 @@ its offers: they share the work, each at its own prices or under the agreement, 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from math import fsum
@@ -27,12 +27,12 @@ from router.loading.catalogue import load
 from router.plan.document import Plan
 from router.plan.left_out import out_of_time
 from router.plan.rows import RouteRow, usd_of
+from router.planning.alone import with_one_seller
 from router.planning.decode import refused_rows
-from router.planning.promises import for_one_offer
 from router.planning.proving import looked_at_again
 from router.planning.publish import publish
 from router.planning.solve import DEFAULT_SOLVER, Search, checked, encode_problem, scenario_of
-from router.schema import Problem, RoutingShares, Workload
+from router.schema import Problem, RoutingShares
 from solvers import SolveOptions
 
 LIMITS = "limits"
@@ -179,17 +179,17 @@ class _Alone:
             if not isinstance(found, str):
                 return self._priced(provider, serves, refused, *found)
             return self._unable(provider, (), dict.fromkeys(needed, (found,)))
-        partial = self.plan(serves) if serves else ""
-        if isinstance(partial, str):
-            codes = dict.fromkeys(serves, (partial,)) if serves else {}
+        some = self.plan(serves) if serves else ""
+        if isinstance(some, str):
+            codes = dict.fromkeys(serves, (some,)) if serves else {}
             return self._unable(provider, (), reasons | codes)
-        return self._unable(provider, serves, reasons, partial[0].cost_usd)
+        return self._unable(provider, serves, reasons, some[0].cost_usd)
 
     def plan(self, workloads: tuple[str, ...]) -> tuple[Plan, Encoded] | str:
         """The verified plan for some workloads, or the code of what prevents it."""
         if self.search.options.late:
             return NO_PLAN_IN_TIME
-        problem = _restricted(self.problem, self.seller, self.offers, workloads)
+        problem = with_one_seller(self.problem, self.seller, self.offers, workloads)
         encoded = encode_problem(problem, self.search.scenario)
         try:
             found = looked_at_again(problem, encoded, self.search.best(encoded))
@@ -292,77 +292,6 @@ def _can_serve(inst: Instance, open_pairs: set[tuple[int, int]]) -> set[tuple[st
 def _distance(codes: tuple[str, ...]) -> tuple[bool, int]:
     """A model that the offer has, but may not be used here, says more than one that it does not have."""
     return "model_not_offered" in codes, len(codes)
-
-
-def _restricted(problem: Problem, seller: str, offers: tuple[str, ...], workloads: Iterable[str]) -> Problem:
-    """The problem with some offers and workloads, without what no single offer could keep."""
-    problem, kept = for_one_offer(_with_offers(problem, seller, set(offers))), set(workloads)
-    loads = tuple(_alone_on(load, offers) for load in problem.workloads if load.name in kept)
-    quotas = tuple(
-        quota.model_copy(update={"workloads": tuple(name for name in quota.workloads if name in kept)})
-        for quota in problem.quotas
-        if not quota.workloads or kept.intersection(quota.workloads)
-    )
-    return problem.model_copy(update={"workloads": loads, "quotas": quotas})
-
-
-def _with_offers(problem: Problem, seller: str, names: set[str]) -> Problem:
-    """The problem with some of its offers only, and what else refers to the others left out."""
-    offers = tuple(offer for offer in problem.offers if offer.name in names)
-    groups = tuple(
-        group.model_copy(
-            update={
-                "offers": tuple(name for name in group.offers if name in names),
-                "weights": {name: weights for name, weights in group.weights.items() if name in names},
-            }
-        )
-        for group in problem.groups
-        if names.intersection(group.offers)
-    )
-    quotas = tuple(
-        quota.model_copy(
-            update={"offers": tuple(sorted(names.intersection(quota.offers or names), key=_order(problem)))}
-        )
-        for quota in problem.quotas
-        if not quota.offers or names.intersection(quota.offers)
-    )
-    credits = tuple(
-        credit.model_copy(update={"offers": tuple(name for name in credit.offers if name in names)})
-        for credit in problem.credits
-        if names.intersection(credit.offers)
-    )
-    agreements = tuple(
-        agreement.model_copy(
-            update={"counts": {other: part for other, part in agreement.counts.items() if other in names}}
-        )
-        for agreement in problem.commitments
-        if agreement.name == seller
-    )
-    hosts = tuple(
-        host.model_copy(update={"offers": tuple(name for name in host.offers if name in names)})
-        for host in problem.hosts
-        if names.intersection(host.offers)
-    )
-    kept = {
-        "offers": offers,
-        "groups": groups,
-        "quotas": quotas,
-        "commitments": agreements,
-        "hosts": hosts,
-        "credits": credits,
-    }
-    return problem.model_copy(update=kept)
-
-
-def _order(problem: Problem) -> Callable[[str], int]:
-    return [offer.name for offer in problem.offers].index
-
-
-def _alone_on(load: Workload, offers: tuple[str, ...]) -> Workload:
-    allow, deny = load.routing.allow_offers, load.routing.deny_offers
-    denied = tuple(name for name in offers if name in deny or (bool(allow) and name not in allow))
-    lists = {"allow_offers": (), "deny_offers": denied}
-    return load.model_copy(update={"routing": load.routing.model_copy(update=lists)})
 
 
 def _most_instances(plan: Plan) -> float:
