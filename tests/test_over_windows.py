@@ -29,7 +29,7 @@ def waiting(rng: Random) -> Data:
     made = problem(
         periods,
         [rng.choice((0.0, 0.3, 0.5, 0.76, 1.0, 1.4)) for _ in range(periods)],
-        start_h=rng.choice((0.25, 0.5, 0.9)),
+        start_h=rng.choice((0.25, 0.5, 0.9, 1.0, 1.5, 2.25)),
         min_up_h=rng.choice((0, 2, 3)),
         usd_per_h=rng.choice((0.5, 1, 2)),
         start_usd=rng.choice((0, 0, 0.7)),
@@ -111,6 +111,20 @@ def test_pools_whose_work_does_not_wait_have_no_windows() -> None:
     made = encoded_of(problem(6, [0.6] * 6))
     pools = pools_that_boot(made)
     assert with_windows(with_instances(made.program, pools), pools, on_columns(made.program, pools)) is None
+
+
+def test_windows_are_as_long_as_their_columns_may_be_many() -> None:
+    """Of two instances at most there are 27 counts of three periods, 81 of four: here 12 periods may have 12 · 27."""
+    data = problem(12, [0.7] * 12, max=2)
+    data["workloads"][0]["deferrable_h"] = 3
+    made = encoded_of(data)
+    pools = pools_that_boot(made)
+    wide, on = with_instances(made.program, pools), on_columns(made.program, pools)
+    added = []
+    for most in (20, 12 * 27, 12 * 81):
+        windows = with_windows(wide, pools, on, most)
+        added.append(0 if windows is None else windows[0].n_columns - wide.n_columns)
+    assert added == [0, 3 + 9 + 10 * 27, 3 + 9 + 27 + 9 * 81]
 
 
 @given(

@@ -46,7 +46,7 @@ class Load(Record):
 
     row     of the program
     flow    (f,) columns; `cell` and `workload` (f,) of each, `load` (f,) of all of the cell in instances
-    boots   b of the module
+    boots   part of the period in which boots what started so many periods before: b of the module is the first
     """
 
     row: int
@@ -55,7 +55,7 @@ class Load(Record):
     cell: Ints
     workload: Ints
     load: Floats
-    boots: float
+    boots: tuple[float, ...]
 
 
 class PoolInTime(Record):
@@ -121,7 +121,7 @@ def _levels(inst: Instance, pool: int, most: int) -> tuple[int, ...]:
 
 
 def _loads(encoded: Encoded, pool: tuple[Ints, Ints], cell: Ints, workload: Ints) -> tuple[Load, ...]:
-    """Of rows of `throughput` in which a count stands alone, but for flows and what starts in its period."""
+    """Of rows of `throughput` in which a count stands alone, but for flows and what boots in its period."""
     program, (count, started), loads = encoded.program, pool, []
     matrix, period = program.matrix, {int(column): t for t, column in enumerate(count)}
     for row in (
@@ -132,13 +132,25 @@ def _loads(encoded: Encoded, pool: tuple[Ints, Ints], cell: Ints, workload: Ints
         t = next((period[j] for j in column.tolist() if j in period), None)
         if t is None or program.row_upper[row] != 0.0:
             continue
-        own, begun = column == count[t], column == started[t]
+        own, back = column == count[t], np.searchsorted(started, column)
+        begun = np.isin(column, started)
         flow, usable = ~own & ~begun, -float(value[own][0])
         plain = (value[flow] > 0).all() and (program.col_upper[column[flow]] <= 1.0).all()
         plain &= (cell[column[flow]] >= 0).all()
-        if usable > 0 and plain and 0 <= (boots := float(value[begun].sum()) / usable) < 1:
+        boots = np.bincount(t - back[begun], value[begun], minlength=1) / usable if usable > 0 else np.ones(1)
+        if plain and usable > 0 and (boots >= 0).all() and (boots <= 1 + 1e-9).all():
             some = column[flow].astype(np.int64)
-            loads.append(Load(row, t, some, cell[some], workload[cell[some]], value[flow] / usable, boots))
+            loads.append(
+                Load(
+                    row,
+                    t,
+                    some,
+                    cell[some],
+                    workload[cell[some]],
+                    value[flow] / usable,
+                    tuple(boots.tolist()),
+                )
+            )
     return tuple(loads)
 
 
@@ -148,7 +160,7 @@ def with_instances(program: LinearProgram, pools: list[PoolInTime]) -> LinearPro
     for pool, on in zip(pools, on_columns(program, pools), strict=True):
         n = on.size
         _in_time(rows, pool, on, on + n)
-        for load in pool.loads:
+        for load in (each for each in pool.loads if len(each.boots) == 1 and each.boots[0] < 1):
             for f in range(len(load.flow)):
                 _carried(rows, load, [f], on[load.period], int(on[load.period][0]) + n)
             if len(load.flow) > 1:
@@ -224,8 +236,8 @@ def _in_time(rows: _Rows, pool: PoolInTime, on: Ints, begun: Ints) -> None:
 def _carried(rows: _Rows, load: Load, some: list[int], on: Ints, begun: int) -> None:
     """No more of some flows than what runs carries; `begun`: the first instance starts."""
     total, k = float(load.load[some].sum()), np.arange(len(on) + 1)
-    less = min(total, 1.0) - min(total, 1.0 - load.boots)
-    upto = np.maximum(np.minimum(total, k), np.minimum(total, (1.0 - load.boots) * k) + less)
+    less = min(total, 1.0) - min(total, 1.0 - load.boots[0])
+    upto = np.maximum(np.minimum(total, k), np.minimum(total, (1.0 - load.boots[0]) * k) + less)
     upto[0] = 0.0
     terms = [(int(load.flow[f]), float(load.load[f])) for f in some]
     terms += [(int(j), -float(h)) for j, h in zip(on, np.diff(upto), strict=True)]

@@ -8,8 +8,9 @@ Beside columns for each instance (`problems.core.each_instance`), of every W per
     started[t] ≥ Σ_p (p_t − p_(t−1))⁺ · had[t,p]
     Σ_(f ∈ S, in periods a … t) load · flow ≤ Σ_p F(S,a,p) · had[t,p]      cells S, periods a … t inside the window
 
-    F   most that the cells of S can have in periods a … t where each period u carries p_u − b · (p_u − p_(u−1))⁺:
+    F   most that the cells of S can have in periods a … t where each u carries p_u − Σ_v b[u−v] · (p_v − p_(v−1))⁺:
         period by period, who is due first is served first (Glover 1967: matchings of intervals)
+    b   part of a period in which boots what started so many periods before
     p   on the pool's grid, in which what starts stays for its minimum up time; before the horizon, what runs then
 
 With counts in each period goes a point of the new columns, which says what these were, and of any point of the program
@@ -35,7 +36,7 @@ from solvers import LinearProgram
 from solvers.capacity_rows import ImpliedRows
 from solvers.core.record import Record
 
-MOST_COLUMNS = 3_000  # `had`, of a program
+MOST_COLUMNS = 3_000  # `had`, of a program that is searched
 MOST_ROWS = 10_000  # that may be added
 VIOLATED = 1e-4  # by how much a point must break a row, in parts of the largest load
 AT_ONCE = 400  # rows of a round
@@ -70,18 +71,19 @@ class _Windows(Record):
 
 
 def with_windows(
-    program: LinearProgram, pools: list[PoolInTime], on: list[Ints]
+    program: LinearProgram, pools: list[PoolInTime], on: list[Ints], most_columns: int = MOST_COLUMNS
 ) -> tuple[LinearProgram, WindowRows] | None:
     """The program with such columns after its own and rows that say what they are, and the rows on what is carried.
 
-    on   (T, most) of each pool, columns of `program`
+    on             (T, most) of each pool, columns of `program`
+    most_columns   that are added: windows are shorter where there would be more
 
     None where no pool's work waits, or where that would be too many columns.
     """
-    some = [(pool, own, 2 + _waits(pool)) for pool, own in zip(pools, on, strict=True) if _waits(pool)]
+    some = [(pool, own, _width(pool)) for pool, own in zip(pools, on, strict=True) if _waits(pool)]
     while some:
-        had = [_had(pool, width) for pool, _, width in some]
-        if sum(len(each) for of in had for each in of) <= MOST_COLUMNS:
+        had = [_had(pool, width, most_columns) for pool, _, width in some]
+        if sum(len(each) for of in had for each in of) <= most_columns:
             break
         widest = max(width for *_, width in some)
         some = [
@@ -120,6 +122,11 @@ def with_windows(
     return wide, WindowRows(ImpliedRows(matrix, np.zeros(len(carried)), made_of))
 
 
+def _width(pool: PoolInTime) -> int:
+    """Periods in which all that one cell may have is decided: those that it waits for, and those that boot in them."""
+    return 1 + _waits(pool) + max((len(load.boots) for load in pool.loads), default=0)
+
+
 def _waits(pool: PoolInTime) -> int:
     """Over how many periods, at most, work of one cell may be put off in the pool."""
     flows = sorted((int(c), load.period) for load in pool.loads for c in load.cell)
@@ -127,15 +134,15 @@ def _waits(pool: PoolInTime) -> int:
     return max((last[c] - first[c] for c in first), default=0)
 
 
-def _had(pool: PoolInTime, width: int) -> list[list[Had]]:
-    """By period, what the pool may have had in the window that ends there."""
+def _had(pool: PoolInTime, width: int, most: int) -> list[list[Had]]:
+    """By period, what the pool may have had in the window that ends there; more than `most` where there are more."""
     found: list[list[Had]] = []
     for t in range(pool.count.size):
         known = width - min(width, t + 1)
         some: list[Had] = [(pool.before,) * known]
         for _ in range(width - known):
             some = [(*p, n) for p in some for n in pool.levels if _stays(pool, (*p, n))]
-            if len(some) > MOST_COLUMNS:
+            if len(some) > most:
                 break
         found.append(some)
     return found
@@ -243,18 +250,25 @@ def _row(
         for column, amount in columns
     ]
     work = [(max(each.first, a) - a, min(each.last, t) - a, each.load) for each in cells]
-    boots, most = [loads[u].boots if u in loads else 0.0 for u in range(a, t + 1)], dict[Had, float]()
+    boots, most = [loads[u].boots if u in loads else () for u in range(a, t + 1)], dict[Had, float]()
+    before = max((len(each) - i for i, each in enumerate(boots)), default=1)
     for p, column in windows.columns[t].items():
-        tail = p[-(t - a + 2) :]
+        tail = p[-min(t - a + 1 + max(before, 1), len(p)) :]
         if tail not in most:
-            each = [
-                now - boot * max(now - last, 0)
-                for last, now, boot in zip(tail[:-1], tail[1:], boots, strict=True)
-            ]
-            most[tail] = served(work, each) / scale
+            most[tail] = served(work, _capacity(tail, boots)) / scale
         if most[tail] > 0:
             terms.append((column, -max(most[tail], LEAST)))
     return terms
+
+
+def _capacity(p: Had, boots: list[tuple[float, ...]]) -> list[float]:
+    """Of the last periods of some, one for each of `boots`: what started before the first of all serves."""
+    rises = [0, *(max(now - last, 0) for last, now in pairwise(p))]
+    first = len(p) - len(boots)
+    return [
+        p[first + i] - sum(b * rises[first + i - back] for back, b in enumerate(each) if back <= first + i)
+        for i, each in enumerate(boots)
+    ]
 
 
 def served(work: list[tuple[int, int, float]], capacity: list[float]) -> float:

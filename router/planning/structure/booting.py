@@ -16,13 +16,16 @@ import numpy as np
 
 from problems.core.each_instance import by_instance, on_columns, pools_that_boot
 from problems.core.encode import Encoded
-from problems.core.over_windows import with_windows
+from problems.core.over_windows import MOST_COLUMNS, with_windows
 from problems.core.steps import steps_of
 from solvers import LinearProgram, Solution, SolveOptions, Stop, get
 from solvers.components import parts
 
 SHARE, NODES = 0.05, 100  # of the time, and of the tree, for the search with sums
 MOST_DECISIONS = 12
+FOR_SEARCH = 0.9  # of the time, where the relaxation over longer windows may have a better bound than a tree
+WIDEST = 13_000  # columns of that relaxation
+TIGHT = 1e-6
 
 
 def solve_booting(
@@ -55,24 +58,42 @@ def _by_periods(
 ) -> Solution | None:
     """With what stands over some periods on end, and what spans all first; None where it has nothing of the kind."""
     from solvers.deciding import solve_deciding  # here: few pools boot
-    from solvers.strengthened import strengthened
 
     if solver != "highs" or len(parts(wide)) > 1:
         return None
-    pools = pools_that_boot(encoded)
-    windows = with_windows(wide, pools, on_columns(encoded.program, pools))
-    case, answer = wide, None
-    if windows is not None:
-        case = windows[0]
-        answer = strengthened(case, options, windows[1])
-        case = case if answer is None else answer.added.added_to(case)
+    share, case, found = options.within(FOR_SEARCH), _over_windows(encoded, wide, options), None
     decisions = np.flatnonzero(encoded.program.integer & (steps_of(encoded) < 0))
-    found = None
     if 0 < len(decisions) <= MOST_DECISIONS:
-        found = solve_deciding(case, decisions, lambda part, share: run(part, solver, share), options)
-    if found is None and windows is not None:
-        found = run(case, solver, options)
-    return found
+        program = wide if case is None else case[0]
+        found = solve_deciding(program, decisions, lambda part, own: run(part, solver, own), share)
+    if found is None and case is not None:
+        found = run(case[0], solver, share)
+    if found is None or case is None or found.stop is not Stop.TIME_LIMIT:
+        return found
+    root = _over_windows(encoded, wide, options, WIDEST)
+    return found if root is None else _bounded(found, root[1], options.gap)
+
+
+def _over_windows(
+    encoded: Encoded, wide: LinearProgram, options: SolveOptions, most_columns: int = MOST_COLUMNS
+) -> tuple[LinearProgram, float] | None:
+    """The program with rows over some periods on end, those that its relaxation needs, and what that costs."""
+    from solvers.strengthened import strengthened  # here: few pools boot
+
+    pools = pools_that_boot(encoded)
+    windows = with_windows(wide, pools, on_columns(encoded.program, pools), most_columns)
+    answer = None if windows is None else strengthened(windows[0], options, windows[1])
+    if windows is None or answer is None:
+        return None
+    tight = answer.added.matrix @ answer.point >= answer.added.upper - TIGHT
+    return answer.added.some(tight).added_to(windows[0]), answer.bound
+
+
+def _bounded(found: Solution, bound: float, gap: float) -> Solution:
+    """With a bound that is better, if it is."""
+    bound = min(max(found.bound, bound), np.inf if found.objective is None else found.objective)
+    reached = found.objective is not None and found.objective - bound <= gap * abs(found.objective)
+    return replace(found, bound=bound, stop=Stop.OPTIMAL if reached else found.stop)
 
 
 def _by_sums(
