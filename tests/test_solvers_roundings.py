@@ -13,7 +13,7 @@ from solvers import LinearProgram, SimplexBasis, SolveOptions, Stop, is_feasible
 from solvers.core.registry import get
 from solvers.core.shell import solve as solve_with
 from solvers.highs_relaxation import HighsRelaxation
-from solvers.piecewise import choice
+from solvers.piecewise import choice, roundings
 from solvers.piecewise.apart import PiecesApart
 from solvers.piecewise.choice import chosen
 from solvers.piecewise.roundings import near_by, rounded_pieces
@@ -81,13 +81,29 @@ def by_highs(program: LinearProgram, options: SolveOptions) -> object:
 
 
 def test_each_piece_has_its_best_way() -> None:
-    """Sixty pieces of 95 of work, 9.5 instances of 10 USD that carry 10 each in the relaxation: 10 of them, 100 USD.
-    (Nine and two small ones cost 98.8, but two more of one kind are not near by.)
+    """Sixty pieces of 95 of work, 9.5 instances of 10 USD that carry 10 each in the relaxation: 10 of them, 100 USD;
+    nine and two small ones carry 98 at 98.8. (Eight and four cost 97.6, but four more of one kind are not near by.)
     """
     program, part = market([(95.0, [10.0, 4.0], [10.0, 4.4])] * 60)
     found = rounded_pieces(apart(program, part), by_highs, SolveOptions(gap=1e-9))
     assert found is not None
-    assert program.objective(found[0]) == approx(6000.0)
+    assert program.objective(found[0]) == approx(60 * 98.8)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_number_near_by_costs_less(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing shared: each piece by itself, all numbers near by counted out, costs what was found, but for 1e-5."""
+    monkeypatch.setattr(roundings, "MOST_WAYS", 200)
+    drawn_pieces = drawn(seed)
+    program, part = market(drawn_pieces)
+    pieces = apart(program, part)
+    near, least = near_by(pieces), 0.0
+    for p, (work, carries, usd) in enumerate(drawn_pieces):
+        numbers = near[:, pieces.of == p]
+        least += float((numbers @ usd)[numbers @ carries >= work - 1e-9].min())
+    found = rounded_pieces(pieces, by_highs, SolveOptions(gap=1e-9))
+    assert found is not None
+    assert program.objective(found[0]) == approx(least, rel=2e-5)
 
 
 def test_one_of_another_kind_makes_up_for_what_is_rounded_down() -> None:

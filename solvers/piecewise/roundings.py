@@ -13,6 +13,7 @@ What a piece costs at prices is convex in its whole numbers x, so that whatever 
 
 from __future__ import annotations
 
+from itertools import product
 from math import inf
 
 import numpy as np
@@ -22,7 +23,7 @@ from solvers.components import Solve
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats
 from solvers.core.result import SimplexBasis
-from solvers.piecewise.apart import WHOLE, PiecesApart, TriedWay
+from solvers.piecewise.apart import PiecesApart, TriedWay
 from solvers.piecewise.choice import chosen
 
 type Ints = NDArray[np.int64]
@@ -38,11 +39,8 @@ ENOUGH, AGAIN = 0.9, 0.75
 GAIN = 1e-5
 """Relative: where no more than this may be gained all together, nothing is left to try."""
 
-OTHERS = 2
-"""Of a piece's numbers to round, those nearest to a half: each of them the other way too."""
-
-MOVED = 8
-"""Of a piece's whole columns, those whose price is nearest to what they are worth: one more or less of each."""
+MOVED, STEPS = 3, (0, 1, -1, 2, -2)
+"""Of a piece's whole columns, those whose price is nearest to what they are worth: any of them by so much."""
 
 
 def rounded_pieces(
@@ -80,7 +78,7 @@ class _Trying:
     """All numbers at the nearest, then of those near by, (c, k), what promises most in each piece.
 
     usd     (pieces,) of the best that was tried
-    least   (c, pieces) no less does each of those near by cost
+    least   (c, pieces) no less does each of those near by cost; inf where it was tried and does not do
     ended   nothing is left to try, or no time
     """
 
@@ -98,7 +96,8 @@ class _Trying:
         """Ways, until the best of each piece promises no more than so much above the relaxation."""
         while not self.ended and self.usd.sum() - self.base.sum() > enough:
             pick = self.least.argmin(axis=0)
-            gain, least = self.usd - self.least[pick, np.arange(len(pick))], GAIN * abs(self.pieces.usd)
+            promise, least = self.least[pick, np.arange(len(pick))], GAIN * abs(self.pieces.usd)
+            gain = np.where(np.isinf(promise), 0.0, self.usd) - np.where(np.isinf(promise), 0.0, promise)
             some = gain > least / len(pick)
             if gain[some].sum() <= least:
                 self.ended = True
@@ -119,10 +118,19 @@ class _Trying:
             return
         self.ways.append(way)
         self.least = np.maximum(self.least, self._at_least(way.penalised, way.slope, value))
+        self.least[self._known_to_lack(way)] = inf
         better = way.usd < self.usd
         self.best = np.where((pieces.of >= 0) & better[pieces.of], value, self.best)
         self.usd = np.minimum(way.usd, self.usd)
         self.ended = len(self.ways) >= MOST_WAYS
+
+    def _known_to_lack(self, way: TriedWay) -> Bools:
+        """(c, pieces) those near by that are what was tried and does not do: what lacks is dear, but may be little."""
+        pieces, lacks = self.pieces, ~way.does
+        some = np.flatnonzero((pieces.of >= 0) & lacks[pieces.of])
+        other = self.near[:, some] != way.value[some]
+        differs = np.array([np.bincount(pieces.of[some], each, pieces.number) for each in other])
+        return np.asarray(lacks & (differs == 0))
 
     def _at_least(self, usd: Floats, slope: Floats, value: Floats) -> Floats:
         """(c, pieces) what those near by cost at least, where a value (k,) costs so much and rises so."""
@@ -135,25 +143,14 @@ class _Trying:
 def near_by(pieces: PiecesApart) -> Floats:
     """(c, k) numbers near those of the relaxation, the nearest first, for all pieces at once.
 
-    Each is one of 2^`OTHERS` ways to round, as it is or with one whole column of each piece by one more or less.
+    Each is the nearest, with some whole columns of each piece by so much more or less.
     """
-    value = pieces.point[pieces.whole]
-    nearest = np.clip(np.round(value), pieces.lower, pieces.upper)
-    below = np.floor(value + WHOLE)
-    other = np.where(nearest > below, below, below + 1.0)
-    half = _ranks(pieces, -pieces.off * pieces.open)
+    nearest = np.clip(np.round(pieces.point[pieces.whole]), pieces.lower, pieces.upper)
     movable = (pieces.of >= 0) & (pieces.lower < pieces.upper)
     place = _ranks(pieces, np.where(movable, np.abs(pieces.slope(pieces.prices)), inf))
-    many = min(int(place[movable].max(initial=-1)) + 1, MOVED)
-    ways = list[Floats]()
-    for turned in range(2**OTHERS):
-        turn = pieces.open & (half < OTHERS) & ((turned >> np.minimum(half, OTHERS)) % 2 == 1)
-        rounded = np.where(turn, other, nearest)
-        ways.append(rounded)
-        for k in range(many):
-            some = movable & (place == k)
-            ways += [np.where(some, rounded + 1.0, rounded), np.where(some, rounded - 1.0, rounded)]
-    return np.clip(np.array(ways), pieces.lower, pieces.upper)
+    moved = [movable & (place == k) for k in range(MOVED)]
+    steps = np.array(list(product(STEPS, repeat=MOVED)), dtype=np.float64)
+    return np.asarray(np.clip(nearest + steps @ np.array(moved), pieces.lower, pieces.upper))
 
 
 def _ranks(pieces: PiecesApart, key: Floats) -> Ints:
