@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import inf
 
 import numpy as np
@@ -37,7 +37,7 @@ from router.planning.fixed import Fixed
 from router.planning.proofs.apart import falls_apart, parts_apart, started
 from router.planning.proofs.cutting import strengthened_parts
 from router.planning.proofs.held import cases_of
-from router.planning.proofs.mixed import finer
+from router.planning.proofs.mixed import Mixes, finer
 from router.planning.proofs.piecewise import priced_parts, rounded_parts
 from router.planning.proofs.scaled import ScaledRelaxation, parts_by_name
 from router.planning.proofs.spanning import spanning_cases, work_waits
@@ -52,7 +52,6 @@ from router.verification import Audit, audit_of
 from router.verification.bound import relaxation_of
 from router.verification.bound.relaxation import RelaxedProblem
 from solvers import Solution, SolveOptions, SolversError, Stop
-from solvers.proof import ProgramProof
 
 LARGEST = 10_000  # columns: beyond, the relaxation alone
 HELD = 40_000  # columns: up to so many there may be cases of what spans the horizon
@@ -82,14 +81,46 @@ def proving_s(encoded: Encoded) -> float:
     large = encoded.program.n_columns > LARGEST and columns <= HELD
     if large and few_spanning(encoded.program, steps_of(encoded)):
         return columns * CASES_S
-    waits = any(cols.capacity.waits.any() for cols in encoded.columns)
-    return columns * (TREE_S if columns <= HELD else WAITING_S if waits else WRITING_S)
+    return columns * (TREE_S if columns <= HELD else WAITING_S if _waits(encoded) else WRITING_S)
 
 
 def checking_s(encoded: Encoded) -> float:
     """Seconds that a search leaves for its check, where there are not as many as `proving_s`."""
     cells = sum(len(view.cells) for view in encoded.views)
     return cells * (CHECKING_S + (MINUTES_S if len(encoded.instance.quotas.cap) else 0.0))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class _PlanRows:
+    """The verifier's rows of a plan, and the plan in them.
+
+    start    (n,) the best point with the plan's whole numbers; None: not looked for, or there is none
+    mixes    at which pools that wait are cut
+    minutes  rows over sets of minutes, where offers spill
+    near     relative: a bound so near to what is claimed proves the claim
+    """
+
+    relaxation: RelaxedProblem
+    model: ScaledRelaxation
+    start: Floats | None
+    mixes: Mixes | None
+    minutes: Mapping[str, Mapping[str, float]] | None
+    near: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class _Evidence:
+    """What bounds a plan, by name, not worked out yet: parts in several ways, best first, or cases.
+
+    point        (n,) the best of the trees, a better plan perhaps
+    iterations   that the trees took
+    """
+
+    ways: tuple[tuple[ProofPart, ...], ...]
+    prices: dict[str, float] | None = None
+    cases: tuple[ProofCase, ...] | None = None
+    point: Floats | None = None
+    iterations: int = 0
 
 
 def with_proof(
@@ -109,106 +140,130 @@ def with_proof(
         return incumbent, None
     if options.finishing.left_s < WRITING_S * columns_without_arrivals(encoded):
         return incumbent.saying(out_of_time=(*incumbent.out_of_time, "a bound of our own")), None
+    small, began = encoded.program.n_columns <= LARGEST, time.perf_counter()
+    incumbent, rows = _rows_of(problem, encoded, incumbent, running, options)
+    if rows is None or (small and rows.start is None):
+        return incumbent, None  # a relaxation without the plan in it proves nothing of it
+    try:
+        found = _evidence(rows, encoded, incumbent, options)
+    except SolversError:
+        return incumbent, None
+    except KeyboardInterrupt:  # the plan is there: it is given as it is
+        return incumbent.saying(stop=Stop.INTERRUPTED), None
+    audit, seconds = incumbent.audit, time.perf_counter() - began
+    better = _bettered(rows.model, found.point, encoded, incumbent, seconds)
+    if better is not None and any(part.roundings for part in found.ways[0]):
+        return with_proof(problem, encoded, better, running)  # what is rounded is counted from limits by cost
+    if better is not None:
+        incumbent = better.saying(audit=audit)
+        rows.relaxation.limited(incumbent.decoded.objective_usd)
+    proof = _best_stated(rows.relaxation, found, incumbent.decoded.objective_usd)
+    if proof is None and incumbent.leaves is not None:
+        return with_proof(problem, encoded, incumbent.saying(leaves=None), running)
+    if proof is None:
+        return incumbent, None
+    proof = replace(proof, mixes=rows.mixes, minutes=rows_of_use(rows.minutes, proof))
+    proven = _proven(incumbent, proof, rows.near)
+    if proven is not None:
+        return proven, replace(proof, kind="own")
+    if found.point is not None and _waits(encoded) and tries > 1 and not options.late:
+        cut = finer(incumbent.encoded, rows.model, found.point, rows.mixes or {})
+        if cut is not None:
+            return with_proof(problem, encoded, incumbent.saying(mixes=cut), running, tries - 1)
+    second = by_another_path(encoded, incumbent, found.iterations)
+    cheaper = cheaper_of(encoded, incumbent, second)
+    if cheaper is not incumbent:
+        return with_proof(problem, encoded, cheaper, running)
+    return incumbent, replace(proof, kind="two_searches") if agree(incumbent, second) else proof
+
+
+def _waits(encoded: Encoded) -> bool:
+    return any(cols.capacity.waits.any() for cols in encoded.columns)
+
+
+def _rows_of(
+    problem: Problem, encoded: Encoded, incumbent: Incumbent, running: Running | None, options: SolveOptions
+) -> tuple[Incumbent, _PlanRows | None]:
+    """The rows, and the incumbent with the audit that they are of; regions of waiting are cut until the plan is in
+    them at no less than it costs. None where its problem has no such rows.
+    """
     mixes, minutes = incumbent.mixes or None, incumbent.minutes or None
     plan = replace(draft(problem, encoded.instance.time, incumbent.decoded), running=running)
-    waits = any(cols.capacity.waits.any() for cols in encoded.columns)
+    waits, usd = _waits(encoded), incumbent.decoded.objective_usd
     near = OWN_LOOSE if waits or encoded.instance.spilling is not None else OWN
-    small, began, audit = encoded.program.n_columns <= LARGEST, time.perf_counter(), None
-    usd = incumbent.decoded.objective_usd
+    rows, audit = None, None
     for left in reversed(range(MOST_CUT)):
         plan = replace(plan, proof=Proof("solver", 0.0, (), mixes=mixes, minutes=minutes))
         audit = audit_of(problem, plan, audit)
-        relaxed, incumbent = relaxation_of(audit), incumbent.saying(audit=audit)
-        if relaxed is None:
+        relaxation, incumbent = relaxation_of(audit), incumbent.saying(audit=audit)
+        if relaxation is None:
             return incumbent, None
-        relaxation, model = relaxed, ScaledRelaxation.of(relaxed)
+        model = ScaledRelaxation.of(relaxation)
+        small = encoded.program.n_columns <= LARGEST
         start = started(model, _integers(incumbent), options) if small else None
-        if (
-            start is None
-            or not waits
-            or options.late
-            or not model.program.objective(start) < usd - near * usd
-        ):
+        rows = _PlanRows(relaxation, model, start, mixes, minutes, near)
+        if start is None or not waits or options.late:
+            break
+        if not model.program.objective(start) < usd - near * usd:
             break
         cut = finer(incumbent.encoded, model, start, mixes or {}) if left else None
         if cut is None:
             break
         mixes = cut
-    if small and start is None:  # a relaxation without the plan in it proves nothing of it
-        return incumbent, None
-    try:
-        searched: ProgramProof | None = None
-        parts: tuple[ProofPart, ...] = ()
-        ways: tuple[tuple[ProofPart, ...], ...] = ()
-        iterations = 0
-        prices: dict[str, float] | None = None
-        cases: tuple[ProofCase, ...] | None = None
-        if incumbent.prices is not None:
-            parts, prices = priced_parts(
-                model, encoded.program, incumbent.prices, lambda: options.finishing.late
-            )
-        elif not small:
-            spanning = few_spanning(encoded.program, steps_of(encoded))
-            groups = None if spanning else falls_apart(model, LARGEST)
-            if groups is None:
-                parts, prices, cases = _of_large(model, encoded, incumbent, max(options.gap, near))
-            else:
-                parts = parts_apart(model, groups, _integers(incumbent), options, max(options.gap, near))
-        if not parts and cases is None:
-            if start is None:
-                searched = searched_by(model, options, None, 0.0)
-                parts = parts_by_name(model, searched.parts)
-            else:
-                enough = _enough(model, start, incumbent.decoded.objective_usd, max(near, options.gap))
-                trees = grown(model, options, start, enough, allowed(incumbent, OWN))
-                searched, ways, iterations = trees.searched, trees.ways, trees.iterations
-                parts = ways[0]
-    except SolversError:
-        return incumbent, None
-    except KeyboardInterrupt:  # the plan is there: it is given as it is
-        return incumbent.saying(stop=Stop.INTERRUPTED), None
-    seconds = time.perf_counter() - began
-    point = None if searched is None else searched.point
-    better = _bettered(model, point, encoded, incumbent, seconds)
-    if better is not None and any(part.roundings for part in parts):
-        return with_proof(problem, encoded, better, running)  # what is rounded is counted from limits by cost
-    if better is not None:
-        incumbent = better.saying(audit=audit)
-        relaxation.limited(incumbent.decoded.objective_usd)
-    value = incumbent.decoded.objective_usd
+    return incumbent, rows
+
+
+def _evidence(rows: _PlanRows, encoded: Encoded, incumbent: Incumbent, options: SolveOptions) -> _Evidence:
+    """By pieces under the search's prices, by what its size and shape allow, or by trees. Raises SolversError."""
+    model, gap = rows.model, max(options.gap, rows.near)
+    if incumbent.prices is not None:
+        parts, prices = priced_parts(model, encoded.program, incumbent.prices, lambda: options.finishing.late)
+        found = _Evidence((parts,), prices)
+    elif encoded.program.n_columns > LARGEST:
+        spanning = few_spanning(encoded.program, steps_of(encoded))
+        groups = None if spanning else falls_apart(model, LARGEST)
+        if groups is None:
+            found = _of_large(model, encoded, incumbent, gap)
+        else:
+            found = _Evidence((parts_apart(model, groups, _integers(incumbent), options, gap),))
+    else:
+        found = _Evidence(((),))
+    if found.ways[0] or found.cases is not None:
+        return found
+    if rows.start is None:
+        searched = searched_by(model, options, None, 0.0)
+        return replace(found, ways=(parts_by_name(model, searched.parts),), point=searched.point)
+    enough = _enough(model, rows.start, incumbent.decoded.objective_usd, gap)
+    trees = grown(model, options, rows.start, enough, allowed(incumbent, OWN))
+    return replace(found, ways=trees.ways, point=trees.searched.point, iterations=trees.iterations)
+
+
+def _best_stated(relaxation: RelaxedProblem, found: _Evidence, usd: float) -> Proof | None:
+    """By cases or by parts, whichever the verifier's reckoning makes more of: cases that time ran out for may prove
+    less than all of it did before. None where it makes nothing of them.
+    """
     by_parts = None
-    if parts or cases is None:
-        by_parts = _stated(relaxation, ways or (parts,), value, prices)
-    proof = None if cases is None else stated_proof(relaxation, (), value, None, cases)
+    if found.ways[0] or found.cases is None:
+        by_parts = _stated(relaxation, found.ways, usd, found.prices)
+    proof = None if found.cases is None else stated_proof(relaxation, (), usd, None, found.cases)
     if proof is None or (by_parts is not None and by_parts.bound_usd > proof.bound_usd):
-        proof = by_parts  # cases that time ran out for may prove less than all of it did before
-    if proof is None and incumbent.leaves is not None:
-        return with_proof(problem, encoded, incumbent.saying(leaves=None), running)
-    if proof is None:
-        return incumbent, None
-    proof = replace(proof, mixes=mixes, minutes=rows_of_use(minutes, proof))
+        return by_parts
+    return proof
+
+
+def _proven(incumbent: Incumbent, proof: Proof, near: float) -> Incumbent | None:
+    """The incumbent with the bound that its proof gives; None where more was claimed than that."""
+    value = incumbent.decoded.objective_usd
     refuted = incumbent.bound > value + OWN * abs(value)  # the solver's word was that nothing is so cheap
     # pieces are solved to within a part of what they cost, here and there: what is claimed is what is proven
     by_cases = proof.cases is not None and incumbent.stop is not Stop.OPTIMAL
     ours = refuted or incumbent.prices is not None or by_cases
     claimed = proof.bound_usd if ours else min(incumbent.bound, value)
-    asked = incumbent.stop is Stop.OPTIMAL and value - proof.bound_usd <= options.gap * abs(value)
-    if asked or proof.bound_usd >= claimed - near * abs(value) - GAP * min(max(abs(value), GAP), 1.0):
-        done = value - proof.bound_usd <= max(options.gap, OWN) * abs(value)
-        stop = Stop.OPTIMAL if done else incumbent.stop
-        return incumbent.saying(bound=min(proof.bound_usd, value), stop=stop), replace(proof, kind="own")
-    cut = (
-        finer(incumbent.encoded, model, point, mixes or {})
-        if point is not None and waits and tries > 1 and not options.late
-        else None
-    )
-    if cut is not None:
-        return with_proof(problem, encoded, incumbent.saying(mixes=cut), running, tries - 1)
-    second = by_another_path(encoded, incumbent, iterations)
-    cheaper = cheaper_of(encoded, incumbent, second)
-    if cheaper is not incumbent:
-        return with_proof(problem, encoded, cheaper, running)
-    return incumbent, replace(proof, kind="two_searches") if agree(incumbent, second) else proof
+    asked = incumbent.stop is Stop.OPTIMAL and value - proof.bound_usd <= incumbent.options.gap * abs(value)
+    if not asked and proof.bound_usd < claimed - near * abs(value) - GAP * min(max(abs(value), GAP), 1.0):
+        return None
+    done = value - proof.bound_usd <= max(incumbent.options.gap, OWN) * abs(value)
+    return incumbent.saying(bound=min(proof.bound_usd, value), stop=Stop.OPTIMAL if done else incumbent.stop)
 
 
 def proven_sizing(
@@ -253,33 +308,31 @@ def proven_sizing(
     return replace(plan, proof=own, bound_usd=bound, gap=gap_of(value, bound), stop=stop), audit
 
 
-def _of_large(
-    model: ScaledRelaxation, encoded: Encoded, incumbent: Incumbent, gap: float
-) -> tuple[tuple[ProofPart, ...], dict[str, float] | None, tuple[ProofCase, ...] | None]:
+def _of_large(model: ScaledRelaxation, encoded: Encoded, incumbent: Incumbent, gap: float) -> _Evidence:
     """By the leaves of the search's tree over sums, if it has one; else by the relaxation with cuts, and where that
-    leaves more than the gap by pieces at a price, or by cases of what spans the horizon. Parts, prices and cases; none:
-    no time.
+    leaves more than the gap by pieces at a price, or by cases of what spans the horizon. No parts: no time.
     """
     from solvers.strengthened import strengthened  # here: an export of the program needs no solver
 
     if incumbent.leaves is not None:
         cases = summed_cases(model, encoded.program, incumbent.leaves)
         if cases is not None:
-            return (), None, cases
+            return _Evidence(((),), cases=cases)
     options = replace(incumbent.options, watch=None)
     answer = strengthened(model.program, options)
     if answer is None:
-        return (), None, None
+        return _Evidence(((),))
     usd = incumbent.decoded.objective_usd
     enough = usd - gap * abs(usd)
     by_pieces = rounded_parts(model, encoded, answer, enough, options)
     if by_pieces is not None:
-        return *by_pieces, None
+        parts, prices = by_pieces
+        return _Evidence((parts,), prices)
     left = options.within(FOR_CASES)
     cases = cases_of(model, encoded, answer, usd, enough, _integers(incumbent), left)
     if cases is None and answer.bound < enough and work_waits(model):
         cases = spanning_cases(model, answer, enough, options.within(FOR_ROUNDINGS))
-    return strengthened_parts(model, answer), None, cases
+    return _Evidence((strengthened_parts(model, answer),), cases=cases)
 
 
 def _stated(
