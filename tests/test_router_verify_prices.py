@@ -108,6 +108,7 @@ def by_pieces(monkeypatch: MonkeyPatch) -> None:
     for name in ("SMALL", "MANY_INTEGERS"):
         monkeypatch.setattr(in_parts, name, 10)
     monkeypatch.setattr(in_parts, "FEWEST_PIECES", 5)
+    monkeypatch.setattr(in_parts, "MOST_ALONE", 0)
     monkeypatch.setattr(proving, "LARGEST", 10)
 
 
@@ -137,6 +138,7 @@ def test_a_plan_found_otherwise_is_bounded_by_its_pieces_too(monkeypatch: Monkey
     monkeypatch.setattr(proving, "cases_of", lambda *_: None)
     alone = router.solve(problem)
     monkeypatch.setattr(in_parts, "FEWEST_PIECES", 5)
+    monkeypatch.setattr(in_parts, "MOST_ALONE", 0)
     plan = router.solve(problem)
     assert plan.objective_usd == approx(alone.objective_usd, rel=1e-6)
     assert plan.proof is not None and plan.proof.prices is not None

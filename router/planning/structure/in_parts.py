@@ -28,6 +28,10 @@ NARROW = 400  # columns of a narrow window, about
 FEWEST_PIECES = 50  # with whole columns
 LARGEST_PIECE, MOST_WHOLE = 1_500, 60  # columns: beyond, a tree of our own is not the means
 ALONE = 0.2  # of the time that is left: so long a program of few spanning columns is tried whole
+MOST_ALONE, ALONE_NODES = (
+    10_000,
+    10,
+)  # columns, and nodes: within that share so large a program is tried whole
 FEW_SPANNING = 60  # whole columns that span periods: so few are branched on, with periods for pieces
 FEW_COUNTS, MANY_FLOWS = 100, 10_000  # whole columns and columns of one period: counts are summed
 MOST_PERIODS, LARGEST_PERIOD = 50, 2_500  # columns of a period
@@ -111,8 +115,27 @@ def small_parts(encoded: Encoded) -> bool:
 
 
 def _pieces(program: LinearProgram, piece: np.ndarray, run: Run, options: SolveOptions) -> Solution | None:
-    """By pieces, where there are many small ones."""
-    return solve_pieces(program, piece, run, options) if many_small(program, piece) else None
+    """By pieces, where there are many small ones; whole, where the solver ends soon."""
+    if not many_small(program, piece):
+        return None
+    alone = _few_nodes(program, run, options)
+    if alone is not None and alone.stop is Stop.OPTIMAL:
+        return alone
+    found = solve_pieces(program, piece, run, options)
+    if alone is None or alone.point is None or alone.objective is None or found is None:
+        return found
+    bound = max(found.bound, alone.bound)
+    if found.objective is not None and found.objective <= alone.objective:
+        return replace(found, bound=min(bound, found.objective))
+    return replace(found, point=alone.point, objective=alone.objective, bound=min(bound, alone.objective))
+
+
+def _few_nodes(program: LinearProgram, run: Run, options: SolveOptions) -> Solution | None:
+    """A program of thousands of columns may be a small one to a solver, whose presolve finds hours that are alike."""
+    if program.n_columns > MOST_ALONE or "mip_max_nodes" in options.native:
+        return None
+    native = {**options.native, "mip_max_nodes": ALONE_NODES}
+    return run(program, replace(options.within(ALONE), native=native, watch=None))
 
 
 def many_small(program: LinearProgram, piece: np.ndarray) -> bool:
