@@ -16,8 +16,10 @@ from solvers import LinearProgram, Solution, SolveOptions, Stop
 from solvers.components import content
 from solvers.forced import held_out
 
-PROVEN = 0.9  # of what may lie between plan and bound: the rest is for the bound
-MOST_LENT = 1e-4  # relative: what costs more than that more has other reasons than an allowance
+PROVEN = 0.95  # of what may lie between plan and bound: the rest is for the bound
+MOST_LENT = (
+    1.9e-6  # relative: beyond, a plan would cost a millionth less than by its own numbers, or lack its proof
+)
 
 
 def spanning_whole(encoded: Encoded) -> Ints:
