@@ -8,7 +8,7 @@ import pytest
 from benchmarks.unstructured import starts, unsplittable
 
 import router
-from router.planning.doubts.second_look import SOON, STEPS, by_another_path
+from router.planning.doubts.second_look import LONG, SOON, STEPS, by_another_path
 from router.planning.proofs import trees
 from router.planning.solve import Search, before_proof, encode_problem, proven_plan
 from router.schema import Problem
@@ -56,15 +56,17 @@ def test_a_proof_is_no_more_work_than_the_search(
 
 
 def test_what_a_search_took_is_allowed_up_to_a_limit() -> None:
-    """An iteration counts for a fiftieth of the rows: 10⁸ / rows of them for two million."""
+    """An iteration counts for a fiftieth of the rows: 10⁸ / rows of them for two million; `FLOOR` is half of that."""
     encoded = encode_problem(unsplittable(1, 20, 4))
     best = before_proof(encoded, Search("highs", SolveOptions()))
     rows = encoded.program.n_rows
-    assert trees.allowed(replace(best, nodes=0, iterations=0), 1e-6) == trees.FLOOR
+    assert trees.allowed(replace(best, nodes=0, iterations=0), 1e-6) == (0.0, trees.NEAR)
     spent = replace(best, nodes=0, iterations=100_000_000 // rows)
-    assert trees.allowed(spent, 1e-6) == pytest.approx(2_000_000, rel=1e-3)
-    assert trees.allowed(replace(spent, iterations=10**8), 1e-6) == trees.PATIENT
-    assert trees.allowed(replace(spent, stop=Stop.TIME_LIMIT), 1e-6) == trees.FLOOR
+    assert trees.allowed(spent, 1e-6)[0] == pytest.approx(1_000_000, rel=1e-3)
+    longer = replace(spent, iterations=200_000_000 // rows)
+    assert trees.allowed(longer, 1e-6)[0] == pytest.approx(4_000_000 * trees.MORE, rel=1e-3)
+    assert trees.allowed(replace(spent, iterations=10**8), 1e-6)[0] == trees.PATIENT * trees.MORE
+    assert trees.allowed(replace(spent, stop=Stop.TIME_LIMIT), 1e-6) == (0.0, 0.0)
 
 
 def test_a_proof_that_took_half_of_a_search_leaves_no_second_look() -> None:
@@ -76,6 +78,7 @@ def test_a_proof_that_took_half_of_a_search_leaves_no_second_look() -> None:
     assert by_another_path(encoded, long, half) is not None
     assert by_another_path(encoded, long, half + 1) is None
     assert by_another_path(encoded, replace(best, iterations=SOON), 10 * half) is not None
+    assert by_another_path(encoded, replace(best, iterations=LONG + 1)) is None
 
 
 def test_sums_of_promises_rounded_make_a_tree_short(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,22 +64,30 @@ def unsplittable(seed: int, workloads: int = 90, offers: int = 8) -> Problem:
     return _problem(f"unsplittable, seed {seed}", loads, [_api(1.0), *own], groups=[group])
 
 
-def budgets(seed: int, workloads: int = 120, offers: int = 40) -> Problem:
-    """Contracts with a minimum a month, more of them worth signing than may be committed to."""
+def budgets(seed: int, workloads: int = 120, offers: int = 24) -> Problem:
+    """Contracts with a minimum a month, more of them worth signing than may be committed to; no two workloads alike."""
     rng = np.random.default_rng(seed)
     loads = [
-        _load(w, {"tokens_per_month": float(10 ** rng.uniform(9, 10)), "completion_share": 0.25})
+        _load(
+            w,
+            {
+                "tokens_per_month": float(10 ** rng.uniform(9, 10)),
+                "completion_share": float(rng.uniform(0.1, 0.4)),
+            },
+        )
         | {"models": [f"m{w % 6}"]}
         for w in range(workloads)
     ]
     contracts = []
     for k in range(offers):
-        usd = float(rng.uniform(0.3, 0.8))
+        usd, more = float(rng.uniform(0.3, 0.8)), float(rng.uniform(1.0, 1.5))
         sold = rng.choice(6, size=3, replace=False).tolist()
         contracts.append(
             {
                 "name": f"contract-{k}",
-                "models": {f"m{m}": {"prompt_usd_per_m": usd, "completion_usd_per_m": usd} for m in sold},
+                "models": {
+                    f"m{m}": {"prompt_usd_per_m": usd, "completion_usd_per_m": more * usd} for m in sold
+                },
                 "commitment": {"min_usd_per_month": float(10 ** rng.uniform(3.3, 4.3))},
                 "quota": {"tokens_per_minute": float(10 ** rng.uniform(5.3, 6))},
                 "fee_usd_per_month": float(rng.uniform(50, 800)),

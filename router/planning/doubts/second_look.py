@@ -1,8 +1,8 @@
 """A second search of a small program, by another path: what the first called the least may not be.
 
 HiGHS without presolve, from another seed and from the first one's point; of another solver's word HiGHS too. It is no
-more work than the first, counted in nodes, and what costs less is the plan. There is none where a proof that came to no
-end has taken much of what the first search took.
+more work than the first, counted in nodes, and what costs less is the plan. After a long search there is none, nor
+where a proof that came to no end has taken much of what the first search took.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ SECOND, NODE_LIMIT, LOOKED_AT = "highs", "mip_max_nodes", 500
 """Who looks again, what it calls a limit on the nodes of its tree, and how many where the first does not count its own:
 a second look is no more work than the first."""
 
-STEPS, SOON = 3, 2_000
+STEPS, SOON, LONG = 3, 2_000, 10_000
 """Iterations of a tree over relaxations that cost as much as one of a solver's search (which has cuts, probing and
-heuristics beside); and a search of so few is looked at again in any case."""
+heuristics beside); a search of so few, about a third of a second, is looked at again in any case; one of so many,
+some two seconds, is not: without presolve one to two and a half times as many may be needed, and HiGHS has no limit
+on them."""
 
 
 def is_small(incumbent: Incumbent) -> bool:
@@ -65,7 +67,7 @@ def by_another_path(encoded: Encoded, incumbent: Incumbent, spent: int = 0) -> S
     if not said or (again and incumbent.nodes is None) or encoded.program.n_columns > CHEAP:
         return None
     first = incumbent.iterations
-    if again and first is not None and first > SOON and 2 * spent > STEPS * first:
+    if again and first is not None and (first > LONG or (first > SOON and 2 * spent > STEPS * first)):
         return None
     options, nodes = incumbent.options, incumbent.nodes or (0 if again else LOOKED_AT)
     own = options.native if again else {}

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 import numpy as np
 
@@ -34,6 +35,10 @@ PATIENT = 10_000_000.0  # the most
 PER_NODE = 250  # of that, a relaxation takes at least
 DIGITS = 17  # of weights, all: what is rounded round by round multiplies what they are off by
 ROUNDS, CELLS = 4, 1_000_000.0  # of roundings; and of the tableau that they are read from, at most
+MORE, NEAR = (
+    2 / 3,
+    5e-3,
+)  # of the search's work, for a tree that is so near after `FLOOR`: no other comes to an end
 ALONE = 3_000  # columns: beyond, no second look confirms what a solver claims
 
 
@@ -51,38 +56,40 @@ class Grown:
     iterations: int
 
 
-def allowed(incumbent: Incumbent, gap: float) -> float:
-    """Work for the proof of a plan: as much as the search took; what a solver does not claim to have ended has `FLOOR`.
+def allowed(incumbent: Incumbent, gap: float) -> tuple[float, float]:
+    """Work beyond `FLOOR` for the proof of a plan that a solver calls optimal, and how near a bound must be by then.
 
-    gap   so near a bound is to come; where that is all the way, a large program has `PATIENT`
+    In all no more than the search took; where no more than `gap` was asked for, a large program has `PATIENT`.
     """
     if incumbent.stop is not Stop.OPTIMAL:
-        return FLOOR
+        return 0.0, 0.0
     program = incumbent.encoded.program
     if program.n_columns > ALONE and incumbent.options.gap <= gap:
-        return FLOOR + PATIENT
-    spent = effort(program, incumbent.nodes or 0, incumbent.iterations or 0)
-    return min(max(spent, FLOOR), PATIENT)
+        return PATIENT, inf
+    spent = min(effort(program, incumbent.nodes or 0, incumbent.iterations or 0), PATIENT)
+    return max(min(spent - FLOOR, MORE * spent), 0.0), NEAR
 
 
-def grown(model: ScaledRelaxation, options: SolveOptions, start: Floats, enough: float, work: float) -> Grown:
-    """Trees from a point on, until one comes to its end: plain, rounded, and the better of both with what is left.
+def grown(
+    model: ScaledRelaxation, options: SolveOptions, start: Floats, enough: float, more: tuple[float, float]
+) -> Grown:
+    """Trees from a point on, until one comes to its end: plain, rounded, and the better of both with more work.
 
     enough   relative to the point's cost: a bound so near it is worth little more work
-    work     of all of them; see `allowed`
+    more     see `allowed`
 
     Raises SolversError.
     """
-    floor = min(work, FLOOR)
-    first = searched_by(model, options, start, PLAIN * floor, enough)
+    first = searched_by(model, options, start, PLAIN * FLOOR, enough)
     ways, iterations = [(model, tuple[Rounding, ...](), first)], first.iterations
     if not first.complete and not options.late:
-        ways.append(_rounded(model, options, start, (1.0 - PLAIN) * floor, enough))
+        ways.append(_rounded(model, options, start, (1.0 - PLAIN) * FLOOR, enough))
         iterations += ways[-1][2].iterations
     ways.sort(key=lambda way: -way[2].bound)
-    tree, roundings, best = ways[0]
-    if not best.complete and work > FLOOR and not options.late:
-        longer = searched_by(tree, options, start, work - FLOOR, enough)
+    (tree, roundings, best), (work, within) = ways[0], more
+    near = best.bound >= best.objective - within * abs(best.objective)
+    if not best.complete and work > 0.0 and near and not options.late:
+        longer = searched_by(tree, options, start, work, enough)
         iterations += longer.iterations
         if longer.bound > best.bound:
             ways.insert(0, (tree, roundings, longer))
