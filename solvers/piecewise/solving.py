@@ -2,7 +2,9 @@
 
     1  the relaxation with its strong rows: a bound, prices, and what spans the pieces, rounded: the decisions
     2  each piece under these prices and decisions, to its end: its whole numbers, with which the rest is solved again
-    3  rounds of better prices, each of which bounds the whole; now and then step 2 once more, under the best prices
+    3  what the pieces would do with one more of a contract, and which of all that was seen go together at least cost
+       (see `signing`, `pool`): contracts and whole numbers of a better plan
+    4  rounds of better prices, each of which bounds the whole, and step 3's choice among what they have seen
 
 A piece has some hundreds of columns and ten whole ones, so that our own tree ends in milliseconds. Where the clock ends
 step 2, a piece has the whole numbers of the relaxation, rounded up; those that promise most come first.
@@ -11,7 +13,7 @@ step 2, a piece has the whole numbers of the relaxation, rounded up; those that 
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +24,11 @@ from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.result import Solution, Stats, Stop
 from solvers.piecewise.copies import with_copies
-from solvers.piecewise.priced import PIECE, PricedPieces
+from solvers.piecewise.pool import PointPool
+from solvers.piecewise.pooled import PooledRounds
+from solvers.piecewise.priced import PricedPieces
 from solvers.piecewise.rounds import PriceRounds
+from solvers.piecewise.signing import Signing
 from solvers.strengthened import StrengthenedAnswer, strengthened
 
 type Ints = NDArray[np.int64]
@@ -39,11 +44,11 @@ AGAIN = 2.0
 """How many times as long as the last linear program is kept for finishing the plan after the bound; beside it, as
 long as a round took: a caller's own proof has one like it."""
 
-PLANS = (1, 3, 6, 10, 15, 21, 28, 36)
-"""Rounds after which a plan is made again."""
+AT_ONCE = 8
+"""Contracts tried before the pool is asked again."""
 
-TAKEN = 0.5
-"""Of what copies of a column cost: from here on the mean point is read as signing it."""
+MOST_HELD = 12
+"""Choices of what spans that are held."""
 
 
 def solve_pieces(program: LinearProgram, part: Ints, solve: Solve, options: SolveOptions) -> Solution | None:
@@ -56,7 +61,7 @@ def solve_pieces(program: LinearProgram, part: Ints, solve: Solve, options: Solv
     if answer is None:
         return None
     search = _PieceSearch(program, part, answer, solve, options)
-    if not search.plan(search.prices, search.rounded, options.within(FOR_PLAN)):
+    if not search.plan(options.within(FOR_PLAN)):
         return None
     rounds = search.priced() if not search.reached else None
     stop = Stop.OPTIMAL if search.reached else Stop.TIME_LIMIT if options.late else Stop.EXHAUSTED
@@ -88,6 +93,9 @@ class _PieceSearch:
         self.point: Floats | None = None
         self.objective, self.bound = np.inf, answer.bound
         self.again_s = 0.0
+        self.pool = PointPool(self.pieces, solve, options)
+        self.signing = Signing(program, answer, self.pool, solve, options)
+        self.held = set[bytes]()
 
     @property
     def reached(self) -> bool:
@@ -98,77 +106,89 @@ class _PieceSearch:
         """Rounds, and plans between them."""
         began = time.perf_counter()
         left_s = self.options.left_s - AGAIN * self.again_s
-        rounds = PriceRounds(self.pieces, self.prices, self.solve, self.options.within(most_s=left_s))
-        round_s, planned = 0.0, rounds.prices
+        rounds = PooledRounds(self.pool, self.prices, self.solve, self.options.within(most_s=left_s))
+        self.signing.options = rounds.options
+        round_s = 0.0
         while not rounds.ended and not self.reached:
             if rounds.count and self.options.left_s < AGAIN * self.again_s + 2.0 * round_s:
                 break  # one round's time is the proof's
             rounds.round(self.objective)
             self.bound = max(self.bound, rounds.bound)
             round_s = round_s or time.perf_counter() - began
-            again = rounds.count in PLANS and rounds.prices is not planned
-            if again and not self.reached and self.options.left_s > AGAIN * self.again_s + 3.0 * round_s:
-                planned = rounds.prices
-                self.plan(planned, self.rounded, rounds.options)
-                signed = self._signed(rounds)
-                if (signed != self.rounded).any():
-                    self.plan(planned, signed, rounds.options)
+            if not self.reached and rounds.count == 1:
+                self._sign()
+            elif not self.reached:
+                self._choose()
         return rounds
 
-    def _signed(self, rounds: PriceRounds) -> Floats:
-        """(n,) what to sign, by what the mean point takes of the copies that have a price."""
-        assert rounds.mean is not None
-        n, column = self.program.n_columns, self.pieces.copies.column
-        worth = np.maximum(self.pieces.cost(rounds.prices)[n:], 0.0)
-        paid = np.bincount(column, worth, n)
-        taken = np.bincount(column, worth * rounds.mean[n:], n)
-        decided = np.where(paid > 0.0, taken >= TAKEN * paid, rounds.mean[:n] >= TAKEN)
-        once = self.program.col_upper <= 1.0  # of what may be bought more than once the mean itself is read
-        return np.where(self.spans, np.where(once, decided, np.round(rounds.mean[:n])), 0.0)
+    def _sign(self) -> None:
+        """Contracts tried one by one, those first that the relaxation signs in part."""
+        signing, decided = self.signing, self.rounded
+        in_part = signing.in_part()
+        self._try(decided, in_part.tolist())
+        if not self.reached and not signing.options.late:
+            self._try(decided, signing.promising(decided, in_part))
 
-    def plan(self, prices: Floats, decided: Floats, options: SolveOptions) -> bool:
-        """Take the whole numbers of pieces under prices and decisions; whether there is a plan with them."""
+    def _try(self, decided: Floats, columns: list[int]) -> None:
+        for first in range(0, len(columns), AT_ONCE):
+            for column in columns[first : first + AT_ONCE]:
+                if not self.signing.options.late:
+                    self.signing.tried(decided, column)
+            self._choose()
+
+    def _choose(self) -> None:
+        """What goes together best among all that was seen; first at the best prices for what it signs."""
+        while not self.signing.options.late:
+            choice = self.pool.choice()
+            if choice is None or choice.usd >= self.objective - WHOLE * abs(self.objective):
+                return
+            decided = np.zeros(self.program.n_columns)
+            between = self.pieces.columns[0]
+            decided[between] = np.where(self.spans[between], np.round(choice.spanning) + 0.0, 0.0)
+            key = decided.tobytes()
+            if key in self.held or len(self.held) >= MOST_HELD:
+                self._keep(choice.points, decided)
+                return
+            self.held.add(key)
+            self.signing.hold(decided)
+
+    def plan(self, options: SolveOptions) -> bool:
+        """Take the whole numbers of pieces where what spans them is rounded; whether there is a plan with them."""
+        program, answer = self.program, self.answer
+        value = np.where(program.integer, np.ceil(answer.point - WHOLE), answer.point)
+        limit = np.where(self.spans, self.rounded, program.col_upper)
+        order = self._dearest(value, limit, options)
+        return self._keep(self.signing.first(self.rounded, order, self.prices, options), self.rounded)
+
+    def _keep(self, points: Mapping[int, Floats], decided: Floats) -> bool:
+        """The plan with the whole numbers of these points, others as the relaxation has them, rounded up."""
+        program, answer, n = self.program, self.answer, self.program.n_columns
+        value = np.where(program.integer, np.ceil(answer.point - WHOLE), answer.point)
+        for piece, seen in points.items():
+            columns = self.pieces.columns[piece + 1]
+            value[columns[columns < n]] = seen[columns < n]
+        value = np.where(self.spans, decided, value)
+        least = np.floor(answer.point + WHOLE) if self.point is None else np.zeros(n)
+        whole = np.flatnonzero(program.integer)
+        low, high = program.whole_bounds
+        value = within_limits(program, np.clip(np.round(value), low, high), least)
         began = time.perf_counter()
-        fixed = self._whole(prices, decided, options)
-        between = time.perf_counter()
-        if fixed is None:
-            return False
-        point = self.solve(fixed, self.options.finishing).point
-        self.again_s = time.perf_counter() - between if point is not None else between - began
+        point = self.solve(program.fix(whole, value[whole]), self.options.finishing).point
         if point is None:
             return False
-        objective = self.program.objective(point)
+        self.again_s = time.perf_counter() - began
+        self._remember(point, points, decided)
+        objective = program.objective(point)
         if objective < self.objective:
             self.point, self.objective, self.rounded = point, objective, decided
         return True
 
-    def _whole(self, prices: Floats, decided: Floats, options: SolveOptions) -> LinearProgram | None:
-        """The program with the whole numbers of pieces under prices and decisions held; None: out of time."""
-        program, pieces, answer = self.program, self.pieces, self.answer
-        n, column = program.n_columns, pieces.copies.column
-        first = self.point is None
-        decided = np.where(self.spans, decided, program.col_upper)
-        upper = pieces.copies.program.col_upper.copy()
-        upper[n:] = np.minimum(upper[n:], decided[column])
-        cost = pieces.cost(prices)
-        cost[n:] = np.where(self.spans[column], 0.0, cost[n:])  # what is decided is paid for in any case
-        value = np.where(program.integer, np.ceil(answer.point - WHOLE), answer.point)
-        least = np.floor(answer.point + WHOLE) if first else np.zeros(n)
-        work = replace(PIECE, late=lambda: options.late)
-        for piece in self._dearest(value, decided, options):
-            if options.late:
-                if first:
-                    break
-                return None
-            point = pieces.tree(pieces.piece(piece, cost, upper), None, work).point
-            if point is not None:
-                columns = pieces.columns[piece + 1]
-                value[columns[columns < n]] = point[columns < n]
-        value = np.where(self.spans, decided, value)
-        whole = np.flatnonzero(program.integer)
-        low, high = program.whole_bounds
-        value = within_limits(program, np.clip(np.round(value), low, high), least)
-        return program.fix(whole, value[whole])
+    def _remember(self, point: Floats, besides: Mapping[int, Floats], decided: Floats) -> None:
+        """What a plan does in other pieces goes into the pool, as if it needed all copies there."""
+        column = self.pieces.copies.column
+        does = np.concatenate([point, np.where(self.spans, decided, point)[column]])
+        others = set(range(self.pieces.number)) - set(besides)
+        self.pool.add({number: does[self.pieces.columns[number + 1]] for number in others})
 
     def _dearest(self, value: Floats, decided: Floats, options: SolveOptions) -> list[int]:
         """Pieces, those first that rounding up makes dearest; those that cost next to nothing are left out.
