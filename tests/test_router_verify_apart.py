@@ -21,6 +21,7 @@ from router.verification.bound.proof import Unproven, proven_by_cases
 from router.verification.bound.relaxation import RelaxedProblem, Variable
 from router.verification.bound.roundings import rounding_of
 from solvers import LinearProgram, SolveOptions
+from solvers.proof import WorkLimits
 from solvers.rounding import rounded_program
 
 
@@ -139,6 +140,28 @@ def test_parts_of_a_problem_are_proven_by_themselves(seed: int, monkeypatch: Mon
         lies.append((*cases[:i], dearer, *cases[i + 1 :]))
     for i, lie in enumerate(lies):
         assert not router.verify(stated, replace(plan, proof=replace(proof, cases=lie))).ok, i
+
+
+def test_a_part_that_a_glance_did_not_prove_is_looked_at_again(monkeypatch: MonkeyPatch) -> None:
+    """The first part with little work, the last with all of it, and then the first one too; all within the gap."""
+    monkeypatch.setattr(proving, "LARGEST", 10)
+    looks: list[tuple[object, float, bool, float]] = []
+    look = proofs_held.Apart.look
+
+    def recorded(self: proofs_held.Apart, room_usd: float, work: WorkLimits, options: SolveOptions) -> None:
+        if work is not proofs_held.GLANCING:  # a glance proves nothing here
+            look(self, room_usd, work, options)
+        looks.append((self, room_usd, work is proofs_held.GLANCING, self.short_usd))
+
+    monkeypatch.setattr(proofs_held.Apart, "look", recorded)
+    data, gap = side_by_side(1), 1e-3
+    plan = plan_of(data, gap=gap)
+    (first, _, glance, _), (last, room, _, short), (again, more, _, rest) = looks
+    assert glance and first is again and first is not last
+    assert short <= room and rest <= more
+    assert short + more == approx(proofs_held.STATED * gap * plan.objective_usd, rel=1e-3)
+    assert plan.proof is not None and plan.proof.bound_usd >= plan.objective_usd * (1 - gap)
+    assert router.verify(load(data), plan).ok
 
 
 def relaxed(program: LinearProgram) -> RelaxedProblem:

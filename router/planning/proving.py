@@ -58,7 +58,7 @@ HELD = 40_000  # columns: up to so many there may be cases of what spans the hor
 FOR_ROUNDINGS = (
     0.4  # of the time that is left: what each case takes now it takes again, twice, to be worked out
 )
-FOR_CASES = 0.6  # of the time that is left: writing their trees and working them out again takes the rest
+FOR_CASES = 0.7  # of the time that is left: writing their trees and working them out again takes the rest
 MOST_CUT, MOST_TRIES = 12, 6  # linear programs, and trees, between which regions of waiting are cut
 WRITING_S = 60e-6  # for each column: the verifier's rows, cuts, and its check
 FOR_FUTURES = (

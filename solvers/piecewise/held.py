@@ -42,6 +42,7 @@ type Ints = NDArray[np.int64]
 SAME = 1e-7  # relative: a bound that has moved by less has not
 MOST_NODES = 400
 LOOKING = WorkLimits(nodes=8_000, effort=60_000_000.0)
+GLANCING = WorkLimits(nodes=1_000, effort=8_000_000.0)  # what most trees end within
 MOST_PRICED = 80  # nodes that pieces are looked at in
 
 
@@ -103,6 +104,7 @@ class HeldTree:
     usd    what a plan costs; bounds from `enough` on are near enough to it. Who searches for plans lowers both
     near   see `BoxedRounds`
     sums   groups of whole columns that are alike in other pieces: with any, a tree over all that is whole is tried
+    work   of each such tree, at most
     """
 
     def __init__(
@@ -126,6 +128,7 @@ class HeldTree:
         self.usd = self.enough = np.inf
         self.near = GAIN
         self.sums: Sequence[Ints] = ()
+        self.work = LOOKING
 
     def leaves(
         self, usd: float, enough: float, held: Callable[[HeldLeaf], None] = lambda _: None
@@ -213,7 +216,7 @@ class HeldTree:
         rounded = rounded_program(strong, self.enough, self.options)
         if rounded is None:
             return None
-        work = replace(LOOKING, late=lambda: self.options.late)
+        work = replace(self.work, late=lambda: self.options.late)
         gap = max(1.0 - self.enough / self.usd, 0.0) if self.usd > 0 else 0.0
         proof = branch_and_bound(
             rounded.program,

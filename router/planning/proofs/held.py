@@ -26,8 +26,11 @@ from router.planning.two_steps import run
 from solvers import SolveOptions
 from solvers.components import independent
 from solvers.piecewise.copies import reach
-from solvers.piecewise.held import HeldLeaf, HeldTree
+from solvers.piecewise.held import GLANCING, LOOKING, HeldLeaf, HeldTree
+from solvers.proof import WorkLimits
 from solvers.strengthened import StrengthenedAnswer, strengthened
+
+STATED = 0.98  # of the gap: multipliers as they are stated prove a little less
 
 
 def cases_of(
@@ -53,22 +56,48 @@ def cases_of(
         apart = _cases_apart(model, part, groups, 1.0 - enough_usd / usd, integers, options)
         if apart is not None:
             return apart
-    return _cases(model, part, answer, usd, enough_usd, options)
+    whole = Apart(model, part, answer, usd)
+    whole.look(usd - enough_usd, LOOKING, options)
+    return whole.cases(options)
 
 
-def _cases(
-    model: ScaledRelaxation,
-    part: Ints,
-    answer: StrengthenedAnswer,
-    usd: float,
-    enough_usd: float,
-    options: SolveOptions,
-) -> tuple[ProofCase, ...]:
-    tree = HeldTree(model.program, part, answer, lambda piece, left: run(piece, "highs", left), options)
-    sums = sums_over_time(model, part)
-    tree.sums = tuple(sums.values())
-    leaves = tree.leaves(usd, enough_usd)
-    return tuple(_case(model, tree.spans, leaf, lambda: options.finishing.late, sums) for leaf in leaves)
+class Apart:
+    """A part of the problem, and what is proven of it.
+
+    usd      what the plan costs there
+    bound    no plan costs less there
+    """
+
+    def __init__(self, model: ScaledRelaxation, part: Ints, answer: StrengthenedAnswer, usd: float) -> None:
+        self.model, self.part, self.answer, self.usd = model, part, answer, usd
+        self.sums = sums_over_time(model, part)
+        self.leaves: list[HeldLeaf] = []
+        self.spans, self.bound = np.empty(0, dtype=np.int64), -np.inf
+
+    @property
+    def short_usd(self) -> float:
+        """By how much the bound is below what the plan costs."""
+        return max(self.usd - self.bound, 0.0)
+
+    def look(self, room_usd: float, work: WorkLimits, options: SolveOptions) -> None:
+        """Leaves of a tree over what spans; a bound within so much of what the plan costs is near enough."""
+        program = self.model.program
+        tree = HeldTree(
+            program, self.part, self.answer, lambda piece, left: run(piece, "highs", left), options
+        )
+        tree.sums, tree.work = tuple(self.sums.values()), work
+        leaves = tree.leaves(self.usd, self.usd - room_usd)
+        bound = min(leaf.bound for leaf in leaves)
+        if not self.leaves or bound > self.bound:
+            self.leaves, self.spans, self.bound = leaves, tree.spans, bound
+
+    def cases(self, options: SolveOptions) -> tuple[ProofCase, ...]:
+        """Their bounds not worked out yet."""
+
+        def late() -> bool:
+            return options.finishing.late
+
+        return tuple(_case(self.model, self.spans, leaf, late, self.sums) for leaf in self.leaves)
 
 
 def _cases_apart(
@@ -81,18 +110,33 @@ def _cases_apart(
 ) -> tuple[ProofCase, ...] | None:
     """Cases of each part by itself: trees of several at once would take as many leaves as theirs multiplied.
 
+    With little work each but the last, since most trees end soon; then with all of it, the last one first, those that
+    did not: they have the time that is left, and the room that the others leave of the gap.
+
     None where one has no relaxation, or does not hold what the plan does there.
     """
-    cases: list[ProofCase] = []
-    for number, (columns, own) in enumerate(zip(groups, separated(model, groups), strict=True)):
-        left = options.within(1.0 / (len(groups) - number))
+    parts: list[Apart] = []
+    for columns, own in zip(groups, separated(model, groups), strict=True):
+        left = options.within(1.0 / (len(groups) - len(parts)))
         answer, point = strengthened(own.program, left), started(own, integers, left)
         if answer is None or point is None:
             return None
-        usd = own.program.objective(point)
-        found = _cases(own, part[columns], answer, usd, usd - gap * abs(usd), left)
-        cases += [replace(case, apart=number) for case in found]
-    return tuple(cases)
+        parts.append(Apart(own, part[columns], answer, own.program.objective(point)))
+    gap *= STATED
+    for each in parts[:-1]:
+        each.look(gap * abs(each.usd), GLANCING, options.within(1.0 / len(parts)))
+    short = [each for each in parts if each.short_usd > gap * abs(each.usd)]
+    spare = gap * sum(abs(each.usd) for each in parts)
+    spare -= sum(each.short_usd for each in parts if each not in short)
+    while short:
+        share, size = 1.0 / len(short), sum(abs(each.usd) for each in short)
+        last = short.pop()
+        room = spare * abs(last.usd) / size
+        last.look(room, LOOKING, options.within(share))
+        spare -= min(last.short_usd, room)
+    return tuple(
+        replace(case, apart=number) for number, each in enumerate(parts) for case in each.cases(options)
+    )
 
 
 def _periods(model: ScaledRelaxation, encoded: Encoded, step: Ints) -> Ints:
