@@ -13,7 +13,7 @@ import pytest
 from benchmarks.synthetic import market
 from pytest import approx
 
-from router.planning import by_hand, two_steps
+from router.planning import by_hand, second_step
 from router.planning.fixed import Fixed
 from router.planning.solve import encode_problem
 from router.planning.two_steps import Incumbent
@@ -75,13 +75,13 @@ def test_the_same_plan_in_every_process_and_on_any_threads(monkeypatch: pytest.M
 def test_flows_from_a_basis_cost_what_flows_from_none_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """The primal simplex from the rounded relaxation's basis, and the same whole numbers from nothing."""
     plan, bases = large_pools(), list[SimplexBasis | None]()
-    flows = two_steps._flows
+    flows = second_step._flows
 
     def from_none(*given: object) -> Solution:
         bases.extend(each for each in given if isinstance(each, SimplexBasis))
         return flows(*[each for each in given if not isinstance(each, SimplexBasis)])  # type: ignore[arg-type]
 
-    monkeypatch.setattr(two_steps, "_flows", from_none)
+    monkeypatch.setattr(second_step, "_flows", from_none)
     again = large_pools()
     assert bases
     assert (np.round(again.integers) == np.round(plan.integers)).all()
@@ -91,9 +91,9 @@ def test_flows_from_a_basis_cost_what_flows_from_none_do(monkeypatch: pytest.Mon
 
 def test_a_strategy_asked_for_stays() -> None:
     asked = SolveOptions(native={"simplex_strategy": 1})
-    assert two_steps._by_primal_simplex("highs", asked) == asked
-    assert two_steps._by_primal_simplex("pulp:COIN_CMD", SolveOptions()) == SolveOptions()
-    assert two_steps._by_primal_simplex("highs", SolveOptions()).native == {"simplex_strategy": 4}
+    assert second_step._by_primal_simplex("highs", asked) == asked
+    assert second_step._by_primal_simplex("pulp:COIN_CMD", SolveOptions()) == SolveOptions()
+    assert second_step._by_primal_simplex("highs", SolveOptions()).native == {"simplex_strategy": 4}
 
 
 def two_ways(load: float) -> LinearProgram:
@@ -117,9 +117,9 @@ def test_what_is_left_on_what_is_shut_is_put_back_where_rows_hold_without_it() -
     for left, other in ((1e-11, 0.0), (1e-3, 1e-3)):
         point = np.array([0.5, 0.5 - left, left, 0.0])
         found = Solution(Stop.OPTIMAL, point, shut.objective(point), 0.0)
-        put = two_steps._on_bounds(shut, room, found)
+        put = second_step._on_bounds(shut, room, found)
         assert put.point is not None
         assert put.point[2] == other
         assert put.objective == shut.objective(put.point)
     none = replace(found, point=None)
-    assert two_steps._on_bounds(shut, room, none) is none
+    assert second_step._on_bounds(shut, room, none) is none

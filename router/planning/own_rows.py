@@ -12,7 +12,8 @@ import numpy as np
 
 from problems.core.encode import exact, fixed_integers
 from router.errors import RouterError
-from router.planning.two_steps import Incumbent, run, tight
+from router.planning.second_step import tight
+from router.planning.two_steps import Incumbent, run
 from solvers import LinearProgram
 
 IDLE = 1e-9  # of a cell

@@ -22,10 +22,20 @@ from router.errors import InputError, Issue, SolverFailed
 from router.planning.answers import late, point_of
 from router.planning.decode import Decoded, decode
 from router.planning.deferred.pooling import solved_smaller
-from router.planning.fixed import Fixed, part_lent
+from router.planning.fixed import Fixed
+from router.planning.second_step import (
+    DEARER,
+    TIGHT,
+    FlowSearch,
+    by_interior_point,
+    through_open_ways,
+    tight,
+    with_allowance,
+    with_integers,
+)
 from router.planning.settlement import Settled, settle
 from router.planning.structure.booting import solve_booting
-from router.planning.structure.in_parts import SMALL, Before, solve_structured
+from router.planning.structure.in_parts import Before, solve_structured
 from router.verification.base.audit import Audit
 from solvers import (
     LinearProgram,
@@ -39,21 +49,11 @@ from solvers import (
     Stop,
     SummedLeaves,
     UnknownSolver,
-    get,
-    is_feasible,
 )
 from solvers import solve as solve_program
-from solvers.components import parts, solve_linear_parts
-from solvers.forced import Forced, forced, gates
+from solvers.forced import forced, gates
 
-TIGHT = 1e-9
-LOOSE = 1e-6  # as much as a promise lets go of
-DEARER = (
-    1e-6  # relative: flows that cost so much more than the point of a search are not the ones that it found
-)
 PRICES_OF = "instance counts, contracts and other integers fixed as planned"
-PRIMAL = 4  # of HiGHS's simplex strategies
-INTERIOR_POINT = 50_000  # columns; at 80,000 of hourly agreements 5 s of CPU in place of 14
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -213,46 +213,18 @@ def finished(
     NoPlanInTime where there was no time to find them.
     """
     (solver, options), began = search, time.perf_counter()
-    point, close = point_of(first, encoded, options), tight(options)
-    # allowances, at a unit boundary and the solver's own, are used only as far as needed; presolve has none
-    exactly, plain = fixed.exact(encoded), get(solver).WITHOUT_PRESOLVE
-    ways = [(exactly, close), (encoded, close), (encoded, options.finishing)]
-    if plain and set(plain) - set(options.native):
-        ways.append((encoded, replace(options.finishing, native={**options.native, **plain})))
-    loose = replace(
-        options.finishing, primal_tolerance=LOOSE
-    )  # as the search itself; what it allows is checked
-    ways.append((encoded, loose))
-    room: Forced | None = None
-    for target, tolerances in ways:
-        fixed_program = fixed_integers(target.program, point)[0]
-        if first.basis is None:
-            second = _flows(target, fixed_program, solver, tolerances)
-        else:  # a few steps from there, what is closed being so from the start
-            room = forced(fixed_program)
-            begun = _by_primal_simplex(solver, tolerances)
-            shut = room.applied(fixed_program)
-            second = _on_bounds(shut, room, _flows(target, shut, solver, begun, first.basis))
-        if second.point is not None:
-            break
-    else:
-        if second.stop is Stop.TIME_LIMIT:
-            raise late(second, options)
+    point = point_of(first, encoded, options)
+    flows = FlowSearch(run, solver, options, first.basis)
+    step = with_integers(encoded, point, fixed, flows)
+    if step.found.point is None:
+        if step.found.stop is Stop.TIME_LIMIT:
+            raise late(step.found, options)
         raise _closed(encoded, first, point, (solver, first.stats.raw))
+    if claimed is not None:
+        step = with_allowance(step, encoded, point, fixed, flows, claimed)
+    target, second = step.target, step.found
     assert second.point is not None
-    if target is exactly and claimed is not None:
-        usd = target.program.objective(second.point)
-        left = max(options.gap, DEARER) * abs(usd)  # for a proof
-        part = part_lent(usd, claimed, left)
-        if part > 0.0:
-            lent = fixed.exact(encoded, part)
-            lent_program = fixed_integers(lent.program, point)[0]
-            flows = _flows(lent, lent_program, solver, close)
-            if flows.point is not None and lent.program.objective(flows.point) <= claimed + left:
-                target, fixed_program, second, room = lent, lent_program, flows, None
-    assert second.point is not None
-    room = room or forced(fixed_program)
-    third = _through_open_ways(target, fixed_program, room, second, (solver, tolerances, first.basis))
+    third = through_open_ways(step, flows)
     if third is None:
         closed = _closed(target, first, second.point, (solver, first.stats.raw))
         if isinstance(closed, Closed):
@@ -284,58 +256,6 @@ def finished(
     if isinstance(closed, Closed):
         raise closed.beside(plan)
     return replace(plan, stop=Stop.EXHAUSTED if plan.stop is Stop.OPTIMAL else plan.stop)
-
-
-def _flows(
-    encoded: Encoded,
-    program: LinearProgram,
-    solver: str,
-    options: SolveOptions,
-    basis: SimplexBasis | None = None,
-) -> Solution:
-    """A linear program of the encoded one's rows and columns, from a basis of it, or of the smaller one.
-
-    A large one whose whole columns share nothing is solved part by part.
-    """
-
-    def solve(part: LinearProgram, share: SolveOptions, start: Floats | SimplexBasis | None) -> Solution:
-        plain = part is program and start is None
-        if plain and part.n_columns > INTERIOR_POINT:
-            groups = parts(encoded.program)
-            if len(groups) > 1 and max(map(len, groups)) <= SMALL:
-                return solve_linear_parts(part, groups, lambda own, left: run(own, solver, left), share)
-        return run(part, solver, _by_interior_point(part, solver, share) if plain else share, start)
-
-    return solved_smaller(encoded, program, solve, options, basis)
-
-
-def _through_open_ways(
-    encoded: Encoded,
-    program: LinearProgram,
-    room: Forced,
-    second: Solution,
-    search: tuple[str, SolveOptions, SimplexBasis | None],
-) -> Solution | None:
-    """The flows, with nothing on what is closed: a solver lets a billionth of each row through, which may be all of a
-    tiny load. None where no flows are left.
-    """
-    assert second.point is not None
-    if not len(room.through(second.point)):
-        return second
-    third = _flows(encoded, room.applied(program), *search)
-    if third.point is None:
-        return None if third.stop is Stop.INFEASIBLE else second
-    return third
-
-
-def _on_bounds(program: LinearProgram, room: Forced, found: Solution) -> Solution:
-    """What a solver has left on what is shut, within its tolerance, put back: where all rows hold without it too."""
-    if found.point is None or not len(room.through(found.point)):
-        return found
-    point = np.clip(found.point, program.col_lower, program.col_upper)
-    if np.abs(point - found.point).max() > TIGHT or not is_feasible(program, point, tolerance=TIGHT):
-        return found
-    return replace(found, point=point, objective=program.objective(point))
 
 
 def _closed(encoded: Encoded, first: Solution, point: Floats, said: tuple[str, str]) -> SolverFailed:
@@ -379,31 +299,12 @@ def _linear(encoded: Encoded, solver: str, options: SolveOptions, fixed: Fixed, 
     )
 
 
-def tight(options: SolveOptions) -> SolveOptions:
-    """LP tolerances at 1e-9; what is found is finished in the overtime if need be."""
-    return replace(options.finishing, primal_tolerance=TIGHT, dual_tolerance=TIGHT)
-
-
 def _of_part(part: LinearProgram, program: LinearProgram, solver: str, options: SolveOptions) -> SolveOptions:
     """Options of a part of a program: nobody watches it, and one without integers has them fixed."""
     if part is program:
         return options
     options = replace(options, watch=None)
-    return options if part.is_mip else _by_interior_point(part, solver, options)
-
-
-def _by_interior_point(program: LinearProgram, solver: str, options: SolveOptions) -> SolveOptions:
-    """Of a large linear program with its integers fixed, whose simplex steps hardly gain: the same point, sooner."""
-    if solver != "highs" or program.n_columns <= INTERIOR_POINT or "solver" in options.native:
-        return options
-    return replace(options, native={**options.native, "solver": "ipm"})
-
-
-def _by_primal_simplex(solver: str, options: SolveOptions) -> SolveOptions:
-    """From the basis of nearly the same program: tens of steps, where the dual simplex takes thousands."""
-    if solver != "highs" or "simplex_strategy" in options.native:
-        return options
-    return replace(options, native={**options.native, "simplex_strategy": PRIMAL})
+    return options if part.is_mip else by_interior_point(part, solver, options)
 
 
 def run(

@@ -26,8 +26,9 @@ from router.plan.rows import usd_of
 from router.planning.decode import Decoded, cost_rows, decode
 from router.planning.fixed import Fixed
 from router.planning.roads import best_by_any_road
+from router.planning.second_step import tight
 from router.planning.settlement import settle
-from router.planning.two_steps import Incumbent, finished, run, tight
+from router.planning.two_steps import Incumbent, finished, run
 from router.sizing.options import Study
 from solvers import Stop, get
 from solvers.forced import forced

@@ -24,7 +24,8 @@ from problems.core.arrays import Bools, Floats, Ints
 from problems.core.encode import Encoded
 from problems.core.view import View
 from router.errors import RouterError
-from router.planning.two_steps import TIGHT, Incumbent, run
+from router.planning.second_step import TIGHT
+from router.planning.two_steps import Incumbent, run
 from router.planning.waits.tighten import short_of_capacity
 from router.schema import Problem
 from solvers import LinearProgram, SolveOptions
