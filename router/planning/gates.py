@@ -2,6 +2,7 @@
 
 A solver allows each row a billionth. Where a tiny load has a promise (no more than 70 % by one provider), a billionth
 of a large one through an instance that nobody rents would keep it, and the plan would break it once rounded. Then
+rows are added that say in whole numbers what is opened for it (`solvers.openings`). Where that is not enough,
 
     1  of a whole column that closes the way: it stays as it is, and all that is closed by that has 0 as its limit
     2  or it is one more (or one less)
@@ -28,6 +29,7 @@ from router.planning.structure.in_parts import Before
 from router.planning.two_steps import Closed, Incumbent, finished, run
 from solvers import SolveOptions, Stop
 from solvers.forced import forced
+from solvers.openings import with_openings
 
 MOST = 150  # searches
 AT_ONCE = 30  # rounds in which all that is closed is opened, for a first plan
@@ -64,8 +66,11 @@ def through_open_gates(
     """
     branches = _Branches(encoded, search, fixed)
     branches.best = closed.plan
-    branches.split((encoded.program.col_lower, encoded.program.col_upper), closed, bound)
-    branches.all_opened(closed)
+    still = branches.with_openings(closed)
+    if still is None:
+        return branches.end()
+    branches.split((encoded.program.col_lower, encoded.program.col_upper), still, max(bound, still.bound))
+    branches.all_opened(still)
     branches.run()
     if branches.best is not None:
         return branches.end()
@@ -108,6 +113,17 @@ class _Branches:
         if plan is not None and (self.best is None or plan.objective_usd < self.best.objective_usd):
             self.best = plan
 
+    def with_openings(self, closed: Closed) -> Closed | None:
+        """All at once, with rows on what is opened; what goes through what is closed even so, None: nothing does."""
+        try:
+            self._plan((self.encoded.program.col_lower, self.encoded.program.col_upper))
+        except Closed as still:
+            self.take(still.plan)
+            return still
+        except (Infeasible, NoPlanInTime, SolverFailed):
+            return closed
+        return None
+
     def all_opened(self, closed: Closed) -> None:
         """A first plan: all that something went through is opened, and again."""
         lower, upper = self.encoded.program.col_lower.copy(), self.encoded.program.col_upper
@@ -148,9 +164,14 @@ class _Branches:
         program = replace(self.encoded.program, col_lower=box[0], col_upper=box[1])
         program = forced(program).applied(program)
         solver, options = self.search
-        first = run(program, solver, replace(options, watch=None))
+        opened, options = with_openings(program), replace(options, watch=None)
+        first = run(opened or program, solver, options)
+        if opened is not None and first.stop is Stop.ERROR:  # CBC breaks off some of these
+            first = run(program, solver, options)
         if first.stop in (Stop.INFEASIBLE, Stop.INFEASIBLE_OR_UNBOUNDED):
             raise Infeasible(why_infeasible(self.encoded))
+        if first.point is not None:
+            first = replace(first, point=first.point[: program.n_columns], basis=None)
         plan = finished(
             replace(self.encoded, program=program), first, self.search, self.fixed, 0.0, first.objective
         )
