@@ -180,6 +180,14 @@ def test_contracts_are_signed_by_what_pieces_save(seed: int, rounded_usd: float)
     assert found.bound == approx(found.objective)
 
 
+def test_very_many_pieces_have_prices_without_a_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("solvers.piecewise.pool.MOST_PIECES", 3)
+    case, part = market(0)
+    best, found = solve(case, options=EXACT).objective, solve_pieces(case, part, solved, EXACT)
+    assert best is not None and found is not None and found.objective is not None
+    assert found.bound <= best + 1e-6 <= found.objective + 2e-6
+
+
 def test_a_pool_by_hand() -> None:
     """Two hours whose work costs 4 by the token, and nothing by a contract of 3 USD that both may use.
 

@@ -28,6 +28,7 @@ type Bools = NDArray[np.bool_]
 NOTHING = 1e-12  # of a row, in its own unit
 DIGITS = 9  # points that are alike to so many count once
 CHOSEN = 1e-5  # relative: how near to the cheapest a choice is
+MOST_PIECES = 5_000  # beyond, the programs of a pool are large ones too
 HALF = 0.5  # of the time that is left
 
 
@@ -57,6 +58,11 @@ class PointPool:
         self._of = np.empty(0, dtype=np.int64)
         self._usd = np.empty(0)
         self._done: Any = sparse.csc_array((len(self.tie), 0))
+
+    @property
+    def small(self) -> bool:
+        """Whether what goes together best is soon known."""
+        return self.pieces.number <= MOST_PIECES
 
     def add(self, points: Mapping[int, Floats]) -> None:
         """Points by number of the piece; those of what spans pieces are left out."""

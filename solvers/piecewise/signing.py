@@ -10,6 +10,7 @@ rounded, is seldom best: what pieces save by a contract says more. Which to sign
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from hashlib import blake2b
 from math import inf, isinf
 
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from solvers.components import Solve
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
+from solvers.core.relaxation import Relaxation
 from solvers.piecewise.pool import PointPool
 from solvers.piecewise.pooled import box_of
 from solvers.piecewise.priced import PIECE
@@ -48,8 +50,6 @@ class Signing:
         solve: Solve,
         options: SolveOptions,
     ) -> None:
-        from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
-
         self.program, self.answer, self.pool, self.solve, self.options = program, answer, pool, solve, options
         pieces, copies = pool.pieces, pool.pieces.copies
         n, self.whole = program.n_columns, np.flatnonzero(program.integer)
@@ -61,9 +61,16 @@ class Signing:
         self.opened = copies.served[opens]
         self.keys = -copies.program.matrix[opens][:, n:]  # (opened, k) copies that open a column
         self.piece_of = copies.part[n:]
-        self.strong, left_s = answer.added.added_to(program), options.finishing.left_s
-        self.relaxation = HighsRelaxation(self.strong, time_limit_s=None if isinf(left_s) else left_s)
+        self.strong = answer.added.added_to(program)
         self._looked: dict[tuple[int, bytes], tuple[float, Floats | None]] = {}
+
+    @cached_property
+    def relaxation(self) -> Relaxation:
+        """With strong rows."""
+        from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
+
+        left_s = self.options.finishing.left_s
+        return HighsRelaxation(self.strong, time_limit_s=None if isinf(left_s) else left_s)
 
     def hold(self, decided: Floats) -> None:
         """Points where this is signed, at the best prices there."""
@@ -124,8 +131,11 @@ class Signing:
     def first(
         self, decided: Floats, numbers: list[int], prices: Floats, options: SolveOptions
     ) -> dict[int, Floats]:
-        """What pieces do where this is signed, as many as there is time for; `prices` (r,) without a relaxation."""
-        found = self._relaxed(decided)
+        """What pieces do where this is signed, as many as there is time for.
+
+        prices   (r,) those to use where there is no relaxation, or too much of it for another look
+        """
+        found = self._relaxed(decided) if self.pool.small else None
         usable = self.pool.pieces.usable(np.where(self.row >= 0, prices, 0.0) if found is None else found[1])
         return self._look(usable, decided, numbers, options)[1]
 

@@ -106,7 +106,12 @@ class _PieceSearch:
         """Rounds, and plans between them."""
         began = time.perf_counter()
         left_s = self.options.left_s - AGAIN * self.again_s
-        rounds = PooledRounds(self.pool, self.prices, self.solve, self.options.within(most_s=left_s))
+        options = self.options.within(most_s=left_s)
+        rounds = (
+            PooledRounds(self.pool, self.prices, self.solve, options)
+            if self.pool.small
+            else PriceRounds(self.pieces, self.prices, self.solve, options)
+        )
         self.signing.options = rounds.options
         round_s = 0.0
         while not rounds.ended and not self.reached:
@@ -115,9 +120,11 @@ class _PieceSearch:
             rounds.round(self.objective)
             self.bound = max(self.bound, rounds.bound)
             round_s = round_s or time.perf_counter() - began
-            if not self.reached and rounds.count == 1:
+            if self.reached or not self.pool.small:
+                continue
+            if rounds.count == 1:
                 self._sign()
-            elif not self.reached:
+            else:
                 self._choose()
         return rounds
 
