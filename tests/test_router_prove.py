@@ -15,6 +15,7 @@ import router
 from router.commands import plan_file
 from router.loading.catalogue import load
 from router.plan.document import Plan
+from router.planning.doubts import second_road
 from router.planning.doubts.second_road import SecondOpinion
 from router.planning.solve import Search, encode_problem, publish
 from router.reports.second_opinion import opinion_report
@@ -170,6 +171,16 @@ def test_what_time_does_not_allow_is_not_known(tmp_path: Path, capsys: pytest.Ca
     late = Run(capsys, "prove", file, plan, "--time-limit", "1e-9")
     said = " ".join(late.out.split())  # lines break where the path of the plan has them break
     assert (late.code, "Not known whether" in said) == (4, True)
+
+
+def test_no_search_begins_that_no_clock_would_end(
+    solved: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A solver takes so long with a large program before it looks at its clock: where less is left, it is not asked."""
+    monkeypatch.setattr(second_road, "LEAST_S", 1.0)
+    run = Run(capsys, "prove", FLEET, solved, "--time-limit", 5)
+    assert run.code == 4
+    assert "(time limit)" in run.out
 
 
 def test_a_sized_plan_is_put_to_the_test_over_all_futures(

@@ -32,6 +32,7 @@ NEAR = (
     1e-5  # relative: a plan cheaper by no more than this refutes nothing; solvers' tolerances are worth that
 )
 OTHERS = ("pulp:COIN_CMD", "scipy", "highs")
+LEAST_S = 5e-6  # for each column and each number of a program: before that no solver looks at its clock
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,8 @@ def second_opinion(problem: Problem, plan: Plan, solver: str, options: SolveOpti
     )
     if cut_off <= 0:  # no price is negative
         return replace(asked, outcome="confirmed")
+    if options.left_s < LEAST_S * (encoded.program.n_columns + encoded.program.matrix.nnz):
+        return replace(asked, stop=Stop.TIME_LIMIT.value)
     answer = run(cut_off_at(encoded.program, cut_off), solver, options)
     asked = replace(asked, stop=answer.stop.value)
     if answer.stop in (Stop.INFEASIBLE, Stop.INFEASIBLE_OR_UNBOUNDED):
