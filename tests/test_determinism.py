@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,3 +48,55 @@ def test_where_waiting_takes_rounds():
 def test_shipped_examples(name):
     file = EXAMPLES / f"{name}.yaml"
     assert same(api.solve(file), api.solve(file))
+
+
+COMMANDS = """
+import sys
+from pathlib import Path
+from router.cli import run
+from router.commands import plan_file
+plan_file.MOST_INSIDE = 10_000
+folder, *files = sys.argv[1:]
+for file in files:
+    print(Path(file).name, run(["solve", file, "-o", f"{folder}/{Path(file).stem}.json"]))
+    print(Path(file).name, run(["solve", file, "--parquet", "-o", f"{folder}/{Path(file).stem}-p.json"]))
+"""
+INSTANCES = Path(__file__).parent / "instances"
+FILES = (
+    "bug-016-twelve-fleets-apart",
+    "bug-021-sparse-forecast",
+    "bug-046-levels-of-several-mixes",
+    "counts-a-day-by-the-hour",
+    "schedule-waits-within-an-hour",
+    "spills-of-bought-units",
+    "whole-hosts",
+)
+
+
+def test_in_whatever_order_and_whatever_python_s_hashes(tmp_path: Path) -> None:
+    """Plans, proofs beside them, tables and what is printed, of processes whose sets and hashes have other orders."""
+    pytest.importorskip("pyarrow")
+    files = [str(INSTANCES / f"{name}.yaml") for name in FILES]
+    files.append(str(EXAMPLES / "fleet.yaml"))
+    printed = {}
+    for seed, order in (("0", files), ("12345", files[::-1])):
+        folder = tmp_path / seed
+        folder.mkdir()
+        said = subprocess.run(
+            [sys.executable, "-c", COMMANDS, ".", *order],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        printed[seed] = sorted(said.stdout.splitlines()), sorted(said.stderr.splitlines())
+    assert printed["0"] == printed["12345"]
+    kept = [{file.name: _without_time(file) for file in (tmp_path / seed).iterdir()} for seed in printed]
+    assert len(kept[0]) > 2 * len(files)
+    assert {name.partition(".")[2] for name in kept[0]} >= {"json", "proof.json.gz", "routes.parquet"}
+    assert kept[0] == kept[1]
+
+
+def _without_time(file: Path) -> bytes:
+    return re.sub(rb'"created": ?"[^"]*"', b"", file.read_bytes())

@@ -9,7 +9,8 @@ import json
 from pathlib import Path
 
 import pytest
-from campaigns.mutations import EXAMPLES, survey
+from campaigns import mutations
+from campaigns.mutations import EXAMPLES, of_forms, survey
 from reoptimise_cases import api, problem, run
 
 import router
@@ -33,6 +34,17 @@ def test_every_change_of_a_scheduled_run_s_plan_is_seen(tmp_path: Path) -> None:
     assert result.outcome == "cheaper"
     assert result.gain_usd == pytest.approx(1.0)
     assert survey("scheduled", stated, result.plan.to_dict()) == {}
+
+
+def test_no_change_of_a_proof_proves_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cases apart, sums, roundings of cases and of parts, prices, waits, minutes, kinds: some changes of each."""
+    monkeypatch.setattr(mutations, "MOST", 60)
+    text = ""
+    for name, stated, plan in of_forms():
+        text += plan.to_json()
+        assert survey(name, stated, json.loads(plan.to_json()), "proof|kinds") == {}
+    forms = ("apart", "sums", "roundings", "prices", "leaves", "usd", "mixes", "minutes", "blocks", "kinds")
+    assert [form for form in forms if f'"{form}":' not in text] == []
 
 
 def test_shadow_prices_are_marked_as_not_checked() -> None:

@@ -29,9 +29,9 @@ from solvers import LinearProgram, SolveOptions
 from solvers.proof.safe import SafeBounds
 
 
-def drawn(seed: int, volume: float) -> Problem:
-    """200 kinds of one workload each, so many times as much of each."""
-    problem = kinds_problem(200, 200, seed)
+def drawn(seed: int, volume: float, kinds: int = 200) -> Problem:
+    """So many kinds of one workload each, so many times as much of each."""
+    problem = kinds_problem(kinds, kinds, seed)
 
     def larger(load: object) -> object:
         demand = load.demand  # type: ignore[attr-defined]

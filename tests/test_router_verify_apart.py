@@ -104,9 +104,9 @@ def test_a_promise_across_parts_makes_them_one() -> None:
             proven_by_cases(model, (both()[0], lie, *both()[2:]))
 
 
-def side_by_side(seed: int) -> Data:
+def side_by_side(seed: int, periods: int = 6) -> Data:
     """Two days that share no model and no offer."""
-    data, other = day(Random(seed)), day(Random(seed + 100))
+    data, other = day(Random(seed), periods), day(Random(seed + 100), periods)
     for each in other["workloads"]:
         each |= {"name": f"{each['name']}-n", "models": ["n"]}
     for each in other["offers"]:
