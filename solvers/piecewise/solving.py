@@ -145,7 +145,9 @@ class _PieceSearch:
 
     def _choose(self) -> None:
         """What goes together best among all that was seen; first at the best prices for what it signs."""
-        while not self.signing.options.late:
+        if self.signing.options.late:
+            return
+        while True:
             choice = self.pool.choice()
             if choice is None or choice.usd >= self.objective - WHOLE * abs(self.objective):
                 return
@@ -153,7 +155,7 @@ class _PieceSearch:
             between = self.pieces.columns[0]
             decided[between] = np.where(self.spans[between], np.round(choice.spanning) + 0.0, 0.0)
             key = decided.tobytes()
-            if key in self.held or len(self.held) >= MOST_HELD:
+            if key in self.held or len(self.held) >= MOST_HELD or self.signing.options.late:
                 self._keep(choice.points, decided)
                 return
             self.held.add(key)
