@@ -3,14 +3,15 @@
     relaxation   variables and constraints by name
     serving, deferred, queues, renting, contracts, bills, links,
     shares, answers, spilling, losses    what the problem file says of each
+    budgets      what may be spent, and what may be committed
     futures      several futures that share what is decided before them
     cuts         what whole counts make of a promise, where a proof names it
     roundings    what they make of a sum of promises, where a proof gives its weights
     duality      what multipliers and prices prove, and whether leaves leave no plan out
     proof        the proof in a plan, part by part and case by case
 
-What is left out, so that bounds are lower there and never wrong: budgets, risk, what change costs and how much of it
-there may be.
+What is left out, so that bounds are lower there and never wrong: risk, what change costs and how much of it there may
+be.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from router.verification.bound.agreements import add_counted, add_coverage, add_
 from router.verification.bound.allowances import add_allowances, add_credits
 from router.verification.bound.answers import add_answer_times
 from router.verification.bound.bills import add_bills
+from router.verification.bound.budgets import add_committed, add_spending
 from router.verification.bound.contracts import add_signatures
 from router.verification.bound.futures import together
 from router.verification.bound.hosts import add_hosts
@@ -71,6 +73,7 @@ def relaxation_of(audit: Audit, *, by_arrivals: bool = False) -> RelaxedProblem 
     ]
     model = models[0] if len(models) == 1 else together(models, case.futures)
     model.of_plan = any(each.of_plan for each in models)
+    add_committed(model, case)
     if model.twice:
         return None
     model.limited(audit.plan.objective_usd)
@@ -126,4 +129,5 @@ def _of_future(
     add_answer_times(model, audit, flows)
     add_spilling(model, audit, flows, future)
     add_losses(model, audit, flows, rented, future)
+    add_spending(model, case)
     return model

@@ -54,13 +54,13 @@ def add_counts(
         before = [
             row for row in (earlier or NOTHING).purchases if row.place[0] == name and case.off_grid(name)
         ]
-        most_of_all = math.fsum(max(most[name, served]) for served in _served(offer))
+        most_of_all = math.fsum(max(most[name, served]) for served in served_by(offer))
         most_paid = None
         if case.off_grid(name):  # every term at once
             most_paid = most_of_all * case.periods + math.fsum(row.count for row in before)
         own = [
             _pool(model, case, (name, served), most[name, served], future, earlier or NOTHING, most_paid)
-            for served in _served(offer)
+            for served in served_by(offer)
         ]
         if case.off_grid(name):
             _purchases(model, case, own, most_of_all, future, before)
@@ -70,7 +70,7 @@ def add_counts(
     return rented
 
 
-def _served(offer: Offer) -> list[str | None]:
+def served_by(offer: Offer) -> list[str | None]:
     """Model of each pool of an offer with instances; None where one count serves all."""
     shared = offer.instances is not None and offer.instances.shared_by_models
     return [None] if shared else list(offer.models)
@@ -87,7 +87,7 @@ def most_of_use(case: Case, pools: dict[PoolAt, list[PossibleFlow]], future: Fut
             instances.max_utilisation is None
         )  # then no more of it counts than serves in every open hour
         usable = [(case.steady if waiting else case.usable)(name, future, t) for t in range(case.periods)]
-        for served in _served(offer):
+        for served in served_by(offer):
             boot = min((instances.start_h / case.period_h) % 1.0, 1 - 1e-9)
             need = [
                 max(
