@@ -79,6 +79,31 @@ def test_fees_are_committed_too() -> None:
     assert plan.proof.kind == "own"
 
 
+def test_what_a_cap_lets_through_is_signed_for_as_a_whole() -> None:
+    """600 M at 1.70; a contract of 300 USD at 1.00 has a quota of half of it, and 150 may be committed: 1,020.
+
+    Signed by half it would carry half of all work, 810; of the quota it is a half, 1,020 − 150 · 0.70 = 915.
+    """
+    stated = three_contracts(150.0)
+    stated["workloads"], stated["offers"] = stated["workloads"][:1], [stated["offers"][i] for i in (0, 3)]
+    stated["offers"][0] |= {
+        "commitment": {"min_usd_per_month": 300},
+        "quota": {"tokens_per_minute": 300 * M / (730 * 60)},
+    }
+    stated["models"] = {"a": {}}
+    plan = plan_of(stated)
+    assert plan.cost_usd == pytest.approx(1020.0)
+    assert plan.proof is not None
+    assert plan.proof.kind == "own"
+    model = relaxation_of(Audit(load(stated), plan))
+    assert model is not None
+    for usd in (915.0, 810.0):
+        relaxed = solve(ScaledRelaxation.of(model).program.relax(), "highs", SolveOptions()).objective
+        assert relaxed == pytest.approx(usd, rel=1e-5)
+        del model.constraints["linking(quota(contract-a,tokens,0),signed)"]
+        model.constraint("linking(quota(contract-a,tokens,0),signed)", [])
+
+
 def test_what_adds_up_to_the_limit_but_for_its_rounding_is_let_through() -> None:
     """0.1 + 0.2 > 0.3 in floating point: both contracts of 0.1 and 0.2 may be signed, and nothing else is proven."""
     stated = three_contracts(0.3)
@@ -149,6 +174,9 @@ def test_the_best_point_of_the_rows_is_no_dearer_than_the_plan(several: bool) ->
         if several and "max_spend_usd" in stated["policy"]:
             assert all(f"budget(max_spend_usd)@{each['name']}" in free.constraints for each in FUTURES)
         if not several:
+            for name in [name for name in free.constraints if name.startswith("linking(quota(")]:
+                del free.constraints[name]  # the program has none of these
+            program = ScaledRelaxation.of(free).program
             ours = solve(program.relax(), "highs", SolveOptions()).objective
             other = encode(normalise(problem, None)).program
             theirs = solve(other.relax(), "highs", SolveOptions()).objective
@@ -163,6 +191,9 @@ def budgeted(seed: int, *, several: bool) -> tuple[Data, float] | None:
     data = random_problem(
         rng, EVERYTHING - {"slo", "scenarios"}, periods=rng.choice((1, 2, 3)), offers=rng.choice((2, 3, 4))
     )
+    for offer in data["offers"]:
+        if "commitment" in offer and "quota" not in offer and rng.random() < 0.5:
+            offer["quota"] = {"tokens_per_minute": rng.choice((0.2, 0.5, 0.8)) * M / 60}
     if several:
         data["scenarios"] = FUTURES
     try:

@@ -28,7 +28,7 @@ from router.verification.bound.budgets import add_committed, add_spending
 from router.verification.bound.contracts import add_signatures
 from router.verification.bound.futures import together
 from router.verification.bound.hosts import add_hosts
-from router.verification.bound.links import add_links, add_presence
+from router.verification.bound.links import add_capped_links, add_links, add_presence
 from router.verification.bound.losses import add_losses
 from router.verification.bound.queues.waiting import add_waiting
 from router.verification.bound.relaxation import RelaxedProblem
@@ -124,6 +124,7 @@ def _of_future(
     add_bills(model, case, flows, future)
     add_counted(model, case, flows, rented, future)
     add_links(model, case, flows)
+    add_capped_links(model, case, flows)
     add_presence(model, case, pools, future)
     add_shares(model, case, flows)
     add_answer_times(model, audit, flows)

@@ -2,6 +2,8 @@
 
 linking    Σ work · flow / W ≤ Σ signed in force, or ≤ active      per route and month; W: all that could run there
            flow ≤ open                                             per flow, pools with a minimum
+           Σ flow · amount / cap ≤ Σ signed in force, or ≤ active  per cap of one offer and span, where a limit on money
+                                                                   makes it worth while to sign in part
 """
 
 from __future__ import annotations
@@ -85,6 +87,35 @@ def add_presence(
             if 0 < max(flow.load) < SMALL * usable:
                 name = f"linking({flow.name},count{',decode' if offer in case.halves else ''})"
                 model.constraint(name, [(flow.name, 1.0), *whole], upper=0.0)
+
+
+def add_capped_links(model: RelaxedProblem, case: Case, flows: list[PossibleFlow]) -> None:
+    """What a cap lets through runs on what is signed, or paid a fee for: all of its work at once, not route by route.
+
+    Where a limit on what is committed makes it worth while to sign in part; where all may run the cap says nothing.
+    """
+    if case.problem.policy.max_committed_usd is None:
+        return
+    of = {flow.name: (flow.offer.name, flow.period) for flow in flows}
+    terms = {name: terms_of(case, name) for name in case.commitments}
+    caps = [(name, row) for name, row in model.constraints.items() if name.startswith("quota(")]
+    for name, row in caps:
+        offers = {of[flow][0] for flow, _ in row.terms}
+        if len(offers) != 1 or row.upper != 1.0 or sum(part for _, part in row.terms) <= 1.0:
+            continue
+        (offer,) = offers
+        periods = {of[flow][1] for flow, _ in row.terms}
+        signed = dict.fromkeys(
+            f"signed({offer},{each.label})"
+            for t in sorted(periods)
+            for each in running(case, terms.get(offer, []), t)
+        )
+        if any(model.variables[each].whole for each in signed):
+            minus = [(each, -1.0) for each in signed]
+            model.constraint(f"linking({name},signed)", [*row.terms, *minus], upper=0.0)
+        if f"active({offer})" in model.variables:
+            fee = (f"active({offer})", -1.0)
+            model.constraint(f"linking({name},fee)", [*row.terms, fee], upper=0.0)
 
 
 def opening(model: RelaxedProblem, case: Case, flow: PossibleFlow) -> str:
