@@ -159,6 +159,17 @@ def test_a_clock_that_has_run_out_still_gives_plan_and_bound() -> None:
     assert found.bound <= best + 1e-6 <= found.objective + 2e-6
 
 
+@pytest.mark.parametrize("seed", [0, 8, 11])  # of which the relaxation with strong rows is no proof
+def test_rounds_that_the_clock_ends_say_so(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Price rounds leave time for a plan and its proof: where that ends them, the limit did, and not their own end."""
+    case, part = market(seed)
+    monkeypatch.setattr("solvers.piecewise.solving.AGAIN", 1e9)  # so much of the time is a plan's
+    found = solve_pieces(case, part, solved, SolveOptions(gap=1e-9, time_limit_s=60.0))
+    assert found is not None and found.objective is not None
+    assert found.bound < found.objective * (1 - 1e-9)
+    assert found.stop is Stop.TIME_LIMIT
+
+
 def solved(piece: LinearProgram, options: SolveOptions) -> Solution:
     return solve(piece, options=options)
 

@@ -64,7 +64,8 @@ def solve_pieces(program: LinearProgram, part: Ints, solve: Solve, options: Solv
     if not search.plan(options.within(FOR_PLAN)):
         return None
     rounds = search.priced() if not search.reached else None
-    stop = Stop.OPTIMAL if search.reached else Stop.TIME_LIMIT if options.late else Stop.EXHAUSTED
+    late = options.late or search.cut_short
+    stop = Stop.OPTIMAL if search.reached else Stop.TIME_LIMIT if late else Stop.EXHAUSTED
     raw = f"{search.pieces.number} pieces, {stop.value}"
     stats = Stats.of(program, raw=raw, solve_s=time.perf_counter() - began)
     objective, bound = search.objective, min(search.bound, search.objective)
@@ -96,6 +97,9 @@ class _PieceSearch:
         self.pool = PointPool(self.pieces, solve, options)
         self.signing = Signing(program, answer, self.pool, solve, options)
         self.held = set[bytes]()
+        self.cut_short = (
+            False  # by the clock: its part of the time is used, and the rest is for a plan and its proof
+        )
 
     @property
     def reached(self) -> bool:
@@ -116,7 +120,8 @@ class _PieceSearch:
         round_s = 0.0
         while not rounds.ended and not self.reached:
             if rounds.count and self.options.left_s < AGAIN * self.again_s + 2.0 * round_s:
-                break  # one round's time is the proof's
+                self.cut_short = True  # one round's time is the proof's
+                break
             rounds.round(self.objective)
             self.bound = max(self.bound, rounds.bound)
             round_s = round_s or time.perf_counter() - began
@@ -126,6 +131,7 @@ class _PieceSearch:
                 self._sign()
             else:
                 self._choose()
+        self.cut_short |= rounds.options.late
         return rounds
 
     def _sign(self) -> None:
