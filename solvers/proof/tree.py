@@ -59,6 +59,9 @@ MOST_HALVED = 256
 RELIABLE = 1
 """Splits of a column, to each side, from which on what they have brought is believed."""
 
+MOST_GAIN = 1e100
+"""What a split that all but ends a side counts for: sums of it stay numbers."""
+
 CANDIDATES, IN_VAIN = 8, 4
 """Columns looked at before a split, at most, and of these after the best so far."""
 
@@ -274,7 +277,8 @@ class _TreeSearch:
         """Pseudo-costs: what the last split of a column has brought, per unit of distance."""
         if node.branch is not None and np.isfinite(bound) and np.isfinite(node.bound):
             k, side, distance = node.branch
-            self.gain[side, k] += max(bound - node.bound, 0.0) / max(distance, WHOLE)
+            gain = max(bound - node.bound, 0.0) / max(distance, WHOLE)
+            self.gain[side, k] += min(gain, MOST_GAIN)
             self.seen[side, k] += 1.0
 
     def _take(self, point: Floats) -> None:
