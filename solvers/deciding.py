@@ -5,6 +5,9 @@
     leaf   where a relaxation has all of them whole: the program with them held, which a solver ends; what else these
        ranges hold is looked at again
 
+Where a leaf ended and a later one does not in its part of the time, the tree ends: those after it are as hard, and most
+of the time is left for another search.
+
 Contracts, fees and bands of a month hang all periods together. A solver's tree splits among hundreds of counts, any of
 which moves its work to the next period; with the decisions held, counts are often whole at the first relaxation.
 """
@@ -30,6 +33,7 @@ type Ints = NDArray[np.int64]
 WHOLE = 1e-6
 MOST_NODES = 100
 FOR_LEAF = 0.5  # of the time that is left, where something else is open
+FOR_NEXT = 0.25  # the same after a leaf that ended
 
 
 def solve_deciding(
@@ -38,14 +42,17 @@ def solve_deciding(
     run: Callable[[LinearProgram, SolveOptions], Solution],
     options: SolveOptions,
 ) -> Solution | None:
-    """`decisions` (k,): whole columns. None where the relaxation has no answer, or the tree grows too large."""
+    """`decisions` (k,): whole columns. None where the relaxation has no answer, or the tree grows too large.
+
+    `Stop.EXHAUSTED` where it ends before its time with a case that did not.
+    """
     began = time.perf_counter()
     tree = _DecidingTree(program, decisions, run, options.begun())
     if not tree.search():
         return None
     bound = min([tree.objective, *tree.left])
     reached = tree.objective - bound <= options.gap * abs(tree.objective)
-    stop = Stop.OPTIMAL if reached else Stop.TIME_LIMIT
+    stop = Stop.OPTIMAL if reached else Stop.EXHAUSTED if tree.given_up else Stop.TIME_LIMIT
     if isinf(tree.objective):
         stop = Stop.INFEASIBLE if isinf(bound) else Stop.TIME_LIMIT
     raw = f"{tree.nodes} cases, {stop.value}"
@@ -73,6 +80,7 @@ class _DecidingTree:
         self.point: Floats | None = None
         self.objective, self.left = inf, list[float]()
         self.nodes, self.solver_nodes, self.number = 0, 0, count()
+        self.one_ended = self.given_up = False
 
     def search(self) -> bool:
         """Whether that came to an end, or to that of the time."""
@@ -82,7 +90,7 @@ class _DecidingTree:
             bound, _, low, high = heapq.heappop(waiting)
             if bound >= self.enough:
                 break
-            if self.options.late:
+            if self.options.late or self.given_up:
                 self.left.append(bound)
                 break
             if self.nodes == MOST_NODES:
@@ -131,9 +139,13 @@ class _DecidingTree:
     def _held(self, value: Floats, bound: float, beside: float) -> None:
         """The program with its decisions taken; `beside`: the least bound of what else is open."""
         alone = isinf(beside)
-        options = replace(self.options.within(1.0 if alone else FOR_LEAF), watch=None)
+        part = 1.0 if alone else FOR_NEXT if self.one_ended else FOR_LEAF
+        options = replace(self.options.within(part), watch=None)
         answer = self.run(self.program.fix(self.decisions, value), options)
         self.solver_nodes += answer.stats.nodes or 0
+        ended = answer.stop in (Stop.OPTIMAL, Stop.INFEASIBLE)
+        self.given_up = self.one_ended and not ended and not alone
+        self.one_ended |= ended
         if answer.stop is Stop.INFEASIBLE:
             return
         if answer.point is not None and answer.objective is not None and answer.objective < self.objective:

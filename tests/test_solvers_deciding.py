@@ -60,3 +60,21 @@ def test_a_leaf_that_its_time_ends_keeps_its_bound() -> None:
     assert found.point is None
     assert found.stop is Stop.TIME_LIMIT
     assert found.bound <= least(program) + 1e-6
+
+
+def test_a_tree_ends_with_a_case_that_does_not_end_after_one_that_did() -> None:
+    """The first ends, the second does not in a quarter of the time: it is the last."""
+    program, shares = drawn(3), list[float]()
+
+    def cut_short(part: LinearProgram, options: SolveOptions) -> Solution:
+        shares.append(round(options.left_s / 1000.0, 2))
+        answer = solve(part, "highs", SolveOptions())
+        if len(shares) == 1:  # dearer than the others, so that these are looked at
+            return Solution(Stop.OPTIMAL, answer.point, 1e3, bound=1e3)
+        return Solution(Stop.TIME_LIMIT, answer.point, answer.objective, bound=-np.inf)
+
+    found = solve_deciding(program, np.arange(3), cut_short, SolveOptions(time_limit_s=1000.0))
+    assert found is not None
+    assert shares == [0.5, 0.25]
+    assert found.stop is Stop.EXHAUSTED
+    assert found.bound <= least(program) + 1e-6

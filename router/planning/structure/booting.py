@@ -4,7 +4,8 @@
    come to 55.5 at least, 56 are rented in any order; kept where that ends soon
 2  with columns for each instance (`problems.core.each_instance`), and where work waits rows over some periods on end
    (`problems.core.over_windows`)
-3  few decisions that hold all periods together, as contracts do, first (`solvers.deciding`)
+3  few decisions that hold all periods together, as contracts do, first (`solvers.deciding`); where some case of them
+   does not end, all at once after that
 """
 
 from __future__ import annotations
@@ -63,11 +64,12 @@ def _by_periods(
         return None
     share, case, found = options.within(FOR_SEARCH), _over_windows(encoded, wide, options), None
     decisions = np.flatnonzero(encoded.program.integer & (steps_of(encoded) < 0))
+    program = wide if case is None else case[0]
     if 0 < len(decisions) <= MOST_DECISIONS:
-        program = wide if case is None else case[0]
         found = solve_deciding(program, decisions, lambda part, own: run(part, solver, own), share)
-    if found is None and case is not None:
-        found = run(case[0], solver, share)
+    given_up = found is not None and found.stop is Stop.EXHAUSTED
+    if given_up or (found is None and case is not None):
+        found = _better(found, run(program, solver, share), options.gap)
     if found is None or case is None or found.stop is not Stop.TIME_LIMIT:
         return found
     root = _over_windows(encoded, wide, options, WIDEST)
@@ -87,6 +89,15 @@ def _over_windows(
         return None
     tight = answer.added.matrix @ answer.point >= answer.added.upper - TIGHT
     return answer.added.some(tight).added_to(windows[0]), answer.bound
+
+
+def _better(first: Solution | None, second: Solution, gap: float) -> Solution:
+    """The better point of two searches of one program, and the better bound."""
+    if first is None or first.point is None or first.objective is None:
+        return second
+    ahead = second.objective is not None and second.objective <= first.objective
+    found = second if ahead else replace(first, stats=second.stats)
+    return _bounded(found, max(first.bound, second.bound), gap)
 
 
 def _bounded(found: Solution, bound: float, gap: float) -> Solution:
