@@ -12,9 +12,6 @@ which a solver lets pass.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -50,20 +47,8 @@ def with_openings(program: LinearProgram) -> LinearProgram | None:
     row = np.repeat(np.arange(len(terms)), [len(each) for each in terms])
     at, value = (np.array([pair[i] for each in terms for pair in each]) for i in (0, 1))
     own_rows = sparse.coo_array((value, (row, at.astype(np.int64))), shape=(len(terms), n))
-    wider: Any = sparse.hstack([program.matrix, sparse.csr_array((program.n_rows, more))], format="csr")
-    return replace(
-        program,
-        cost=np.append(program.cost, np.zeros(more)),
-        matrix=sparse.vstack([wider, own_rows], format="csr"),
-        row_lower=np.append(program.row_lower, np.full(len(terms), -np.inf)),
-        row_upper=np.append(program.row_upper, upper),
-        col_lower=np.append(program.col_lower, np.zeros(more)),
-        col_upper=np.append(program.col_upper, np.ones(more)),
-        integer=np.append(program.integer, np.zeros(more, dtype=np.bool_)),
-        column_names=None,
-        row_names=None,
-        blocks=None,
-    )
+    limits, none = (np.full(len(terms), -np.inf), np.array(upper)), np.zeros(more)
+    return program.wider(own_rows, limits, none, none + 1.0, none > 0)
 
 
 def _signed(program: LinearProgram) -> list[tuple[Ints, Floats]]:

@@ -19,7 +19,8 @@ import router
 from problems.core.each_instance import on_columns, pools_that_boot, with_instances
 from problems.core.encode import Encoded
 from problems.core.over_windows import served, with_windows
-from solvers import LinearProgram, SolveOptions, Stop, solve
+from router.planning.structure.booting import better
+from solvers import LinearProgram, Solution, SolveOptions, Stop, solve
 from solvers.strengthened import strengthened
 
 
@@ -144,3 +145,10 @@ def test_who_is_due_first_is_served_first(work: list[tuple[int, int, float]], ca
         limits[i, k] = limits[len(pieces) + u, k] = 1.0
     most = linprog(-np.ones(len(pairs)), limits, [*(amount for *_, amount in pieces), *capacity]).fun
     assert served(pieces, capacity) == approx(-most, abs=1e-7)
+
+
+def test_a_second_search_that_finds_no_point_takes_nothing_from_the_first() -> None:
+    """One says that there is no point where the other has one: that proves nothing, and is no optimum."""
+    first = Solution(Stop.EXHAUSTED, np.zeros(1), 10.0, 8.0)
+    found = better(first, Solution(Stop.INFEASIBLE, bound=np.inf), 1e-6)
+    assert (found.stop, found.objective, found.bound) == (Stop.EXHAUSTED, 10.0, 8.0)

@@ -133,3 +133,14 @@ def test_names_are_made_on_demand() -> None:
 def test_options_that_make_no_sense(option: str, value: float) -> None:
     with pytest.raises(OptionRejected, match=option):
         SolveOptions(**{option: value})  # type: ignore[arg-type]
+
+
+def test_a_wider_program_by_hand() -> None:
+    """min x : 2 ≤ x ≤ 3, and behind it y of 0 … 4, whole, with x + y ≤ 5 below: cost and the row of x stay."""
+    one = np.ones(1)
+    narrow = LinearProgram(one, sparse.csr_array([[1.0]]), 2 * one, 3 * one, 0 * one, 9 * one, one > 1)
+    wide = narrow.wider(sparse.csr_array([[1.0, 1.0]]), (-np.inf * one, 5 * one), 0 * one, 4 * one, one > 0)
+    assert wide.matrix.toarray().tolist() == [[1, 0], [1, 1]]
+    assert wide.cost.tolist() == [1, 0]
+    assert (wide.row_lower.tolist(), wide.row_upper.tolist()) == ([2, -np.inf], [3, 5])
+    assert (wide.col_upper.tolist(), wide.integer.tolist()) == ([9, 4], [False, True])

@@ -170,21 +170,9 @@ def with_instances(program: LinearProgram, pools: list[PoolInTime]) -> LinearPro
         counts[pool.count] = False
         whole.append(np.arange(2 * n) < n)
         size += 2 * n
-    more, old = size - program.n_columns, sparse.coo_array(program.matrix)
-    old = sparse.coo_array((old.data, (old.row, old.col)), shape=(program.n_rows, size))
-    return replace(
-        program,
-        cost=np.append(program.cost, np.zeros(more)),
-        matrix=sparse.vstack([old, rows.matrix(size)]).tocsr(),
-        row_lower=np.append(program.row_lower, rows.lower),
-        row_upper=np.append(program.row_upper, rows.upper),
-        col_lower=np.append(program.col_lower, np.zeros(more)),
-        col_upper=np.append(program.col_upper, np.ones(more)),
-        integer=np.concatenate([counts, *whole]),
-        column_names=None,
-        row_names=None,
-        blocks=None,
-    )
+    none, limits = np.zeros(size - program.n_columns), (rows.lower, rows.upper)
+    plain = replace(program, integer=counts)
+    return plain.wider(rows.matrix(size), limits, none, none + 1.0, np.concatenate(whole))
 
 
 def on_columns(program: LinearProgram, pools: list[PoolInTime]) -> list[Ints]:

@@ -100,22 +100,9 @@ def with_windows(
         windows.append(_Windows(pool, width, columns))
     rows = [row for own, (_, at, _) in zip(windows, some, strict=True) for row in _in_time(own, at)]
     more = size - program.n_columns
-    wider = sparse.coo_array(program.matrix)
-    wider = sparse.coo_array((wider.data, (wider.row, wider.col)), shape=(program.n_rows, size))
     upper = np.array([most for _, most in rows])
-    wide = replace(
-        program,
-        cost=np.append(program.cost, np.zeros(more)),
-        matrix=sparse.vstack([wider, _matrix([terms for terms, _ in rows], size)]).tocsr(),
-        row_lower=np.append(program.row_lower, np.where(np.isinf(upper), 0.0, upper)),
-        row_upper=np.append(program.row_upper, upper),
-        col_lower=np.append(program.col_lower, np.zeros(more)),
-        col_upper=np.append(program.col_upper, np.ones(more)),
-        integer=np.append(program.integer, np.zeros(more, dtype=np.bool_)),
-        column_names=None,
-        row_names=None,
-        blocks=None,
-    )
+    limits, none = (np.where(np.isinf(upper), 0.0, upper), upper), np.zeros(more)
+    wide = program.wider(_matrix([terms for terms, _ in rows], size), limits, none, none + 1.0, none > 0)
     carried = list(islice((each for own in windows for each in _carried(own)), MOST_ROWS))
     matrix = _matrix([terms for _, terms in carried], size)
     made_of = np.array([row for row, _ in carried], dtype=np.int64)

@@ -197,6 +197,38 @@ class LinearProgram(Record):
         )
         return SubProgram(program, at, on)
 
+    def wider(
+        self,
+        rows: Any,
+        row_limits: tuple[ArrayLike, ArrayLike],
+        col_lower: Floats,
+        col_upper: Floats,
+        integer: NDArray[np.bool_],
+    ) -> LinearProgram:
+        """Behind the columns k more that cost nothing, and below the rows r more of all columns; without names.
+
+        rows        (r, n + k) sparse
+        row_limits  (r,) each: lower, upper
+        col_lower, col_upper, integer   (k,) of the new columns
+        """
+        old = sparse.csr_array(
+            (self.matrix.data, self.matrix.indices, self.matrix.indptr),
+            shape=(self.n_rows, self.n_columns + len(integer)),
+        )
+        return replace(
+            self,
+            cost=np.append(self.cost, np.zeros(len(integer))),
+            matrix=sparse.vstack([old, rows], format="csr"),
+            row_lower=np.append(self.row_lower, row_limits[0]),
+            row_upper=np.append(self.row_upper, row_limits[1]),
+            col_lower=np.append(self.col_lower, col_lower),
+            col_upper=np.append(self.col_upper, col_upper),
+            integer=np.append(self.integer, integer),
+            column_names=None,
+            row_names=None,
+            blocks=None,
+        )
+
     def with_cost(self, cost: Floats, offset: float = 0.0) -> LinearProgram:
         """The same rows and columns under another objective."""
         return replace(self, cost=cost, offset=offset)

@@ -59,21 +59,9 @@ def with_sums(program: LinearProgram, groups: Sequence[Ints]) -> LinearProgram:
     column = np.concatenate([np.empty(0, dtype=np.int64), *groups])
     sums = sparse.csr_array((np.ones(len(row)), (row, column)), shape=(k, n))
     own: Any = sparse.hstack([sums, -sparse.eye_array(k)], format="csr")
-    wider: Any = sparse.hstack([program.matrix, sparse.csr_array((program.n_rows, k))], format="csr")
-    none, (least, most) = np.zeros(k), program.whole_bounds
-    return replace(
-        program,
-        cost=np.concatenate([program.cost, none]),
-        matrix=sparse.vstack([wider, own], format="csr"),
-        row_lower=np.concatenate([program.row_lower, none]),
-        row_upper=np.concatenate([program.row_upper, none]),
-        col_lower=np.concatenate([program.col_lower, [least[group].sum() for group in groups]]),
-        col_upper=np.concatenate([program.col_upper, [most[group].sum() for group in groups]]),
-        integer=np.concatenate([program.integer, np.ones(k, dtype=np.bool_)]),
-        row_names=None,
-        column_names=None,
-        blocks=None,
-    )
+    none, ends = np.zeros(k), program.whole_bounds
+    least, most = (np.array([end[group].sum() for group in groups]) for end in ends)
+    return program.wider(own, (none, none), least, most, np.ones(k, dtype=np.bool_))
 
 
 def rounded_program(program: LinearProgram, enough: float, options: SolveOptions) -> RoundedProgram | None:

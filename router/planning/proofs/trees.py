@@ -27,18 +27,13 @@ from solvers import LinearProgram, SolveOptions, Stop
 from solvers.proof import ProgramProof, WorkLimits, effort, prove
 
 GAP = 1e-9  # relative, at which a part counts as proven
-FLOOR, PLAIN = (
-    1_000_000.0,
-    0.2,
-)  # see `WorkLimits`: about half a second to one; and of that a plain tree's part
+FLOOR = 1_000_000.0  # see `WorkLimits`: about half a second to one
+PLAIN = 0.2  # of that, a plain tree's part
 PATIENT = 10_000_000.0  # the most
 PER_NODE = 250  # of that, a relaxation takes at least
 DIGITS = 17  # of weights, all: what is rounded round by round multiplies what they are off by
 ROUNDS, CELLS = 4, 1_000_000.0  # of roundings; and of the tableau that they are read from, at most
-MORE, NEAR = (
-    2 / 3,
-    5e-3,
-)  # of the search's work, for a tree that is so near after `FLOOR`: no other comes to an end
+MORE, NEAR = 2 / 3, 5e-3  # of the search's work, for a tree so near after `FLOOR`: no other comes to an end
 ALONE = 3_000  # columns: beyond, no second look confirms what a solver claims
 
 

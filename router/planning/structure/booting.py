@@ -69,7 +69,7 @@ def _by_periods(
         found = solve_deciding(program, decisions, lambda part, own: run(part, solver, own), share)
     given_up = found is not None and found.stop is Stop.EXHAUSTED
     if given_up or (found is None and case is not None):
-        found = _better(found, run(program, solver, share), options.gap)
+        found = better(found, run(program, solver, share), options.gap)
     if found is None or case is None or found.stop is not Stop.TIME_LIMIT:
         return found
     root = _over_windows(encoded, wide, options, WIDEST)
@@ -91,10 +91,12 @@ def _over_windows(
     return answer.added.some(tight).added_to(windows[0]), answer.bound
 
 
-def _better(first: Solution | None, second: Solution, gap: float) -> Solution:
+def better(first: Solution | None, second: Solution, gap: float) -> Solution:
     """The better point of two searches of one program, and the better bound."""
     if first is None or first.point is None or first.objective is None:
         return second
+    if second.stop is Stop.INFEASIBLE:  # there is a point: that proves nothing
+        return first
     ahead = second.objective is not None and second.objective <= first.objective
     found = second if ahead else replace(first, stats=second.stats)
     return _bounded(found, max(first.bound, second.bound), gap)

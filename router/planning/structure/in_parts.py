@@ -31,7 +31,7 @@ ALONE = 0.2  # of the time that is left: so long a program of few spanning colum
 MOST_ALONE, ALONE_NODES = (
     10_000,
     10,
-)  # columns, and nodes: within that share so large a program is tried whole
+)  # columns, and nodes: so large a program is tried whole, within that share
 FEW_SPANNING = 60  # whole columns that span periods: so few are branched on, with periods for pieces
 FEW_COUNTS, MANY_FLOWS = 100, 10_000  # whole columns and columns of one period: counts are summed
 MOST_PERIODS, LARGEST_PERIOD = 50, 2_500  # columns of a period
