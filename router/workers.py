@@ -4,7 +4,8 @@
     dask    the scheduler at DASK_SCHEDULER_ADDRESS, else workers started here on the loopback address
     ray     the cluster at RAY_ADDRESS, else one started here
 
-Results depend on the tasks alone, so all three give the same plan. What a worker has in hand when it dies is run again,
+Results depend on the tasks alone, so all three give the same plan; where the clock ended something in a worker, that
+comes back with the result, for the record of the command. What a worker has in hand when it dies is run again,
 up to `ATTEMPTS` times: by `spread` for loky, by Dask and Ray themselves.
 """
 
@@ -21,9 +22,12 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from router.errors import InputError, Issue, NoPlanInTime, RouterError, from_extra
+
+if TYPE_CHECKING:
+    from solvers import Ended  # the check uses processes too, and no solvers
 
 ATTEMPTS = 3
 IN_HAND = 2  # tasks of a stream for each process: one that runs, and one that waits for it to end
@@ -77,7 +81,7 @@ def begin(work: Callable[[], object], workers: Workers) -> None:
         return
     try:
         for _ in range(workers.count):
-            workers.executor.submit(_result, _called, work)
+            workers.executor.submit(_Task(_called, work, None))
     except workers.deaths:  # what comes next starts them again
         pass
 
@@ -86,24 +90,60 @@ def _called(work: Callable[[], object]) -> None:
     work()
 
 
-def spread[T, R](work: Callable[[T], R], tasks: Sequence[T], workers: Workers) -> list[R]:
+@dataclass(frozen=True)
+class _Answer[R]:
+    """What a task came to: errors of ours are results, for Ray would wrap them in its own, and Dask take Ctrl-C for
+    the death of a process."""
+
+    result: R | RouterError | KeyboardInterrupt
+    by_clock: bool
+
+    def taken(self, ended: Ended | None) -> R:
+        """The result, the word on the clock written down. Raises what the task raised."""
+        if ended is not None:
+            ended.note(self.by_clock)
+        if isinstance(self.result, RouterError | KeyboardInterrupt):
+            raise self.result
+        return self.result
+
+
+@dataclass(frozen=True)
+class _Task[T, R]:
+    """Sent in one piece, so that its record is the one that the deadlines in it have there."""
+
+    work: Callable[[T], R]
+    task: T
+    ended: Ended | None
+
+    def __call__(self) -> _Answer[R]:
+        with seldom_collected():
+            result: R | RouterError | KeyboardInterrupt
+            try:
+                result = self.work(self.task)
+            except (RouterError, KeyboardInterrupt) as error:
+                result = error
+        return _Answer(result, self.ended is not None and self.ended.by_clock)
+
+
+def spread[T, R](
+    work: Callable[[T], R], tasks: Sequence[T], workers: Workers, ended: Ended | None = None
+) -> list[R]:
     """The results of all tasks, in their order; those lost with a dying process are run again.
+
+    ended   what the clock has ended of the command: written in the processes too
 
     Results depend on the tasks alone, never on who ran them. Raises NoPlanInTime where processes die again and again,
     and what `work` raises.
     """
     if workers.executor is None or len(tasks) <= 1:
         return [work(task) for task in tasks]
-    results: list[R] = []
+    results = list[R]()
     for _ in range(workers.attempts):
-        futures: list[Future[R | RouterError | KeyboardInterrupt]] = []
+        futures: list[Future[_Answer[R]]] = []
         try:
-            futures += (workers.executor.submit(_result, work, task) for task in tasks[len(results) :])
+            futures += (workers.executor.submit(_Task(work, task, ended)) for task in tasks[len(results) :])
             for future in futures:
-                result = future.result()
-                if isinstance(result, RouterError | KeyboardInterrupt):
-                    raise result
-                results.append(result)
+                results.append(future.result().taken(ended))
             return results
         except workers.deaths as error:
             lost = error
@@ -113,46 +153,45 @@ def spread[T, R](work: Callable[[T], R], tasks: Sequence[T], workers: Workers) -
     raise NoPlanInTime(DYING) from lost
 
 
-def stream[T, R](work: Callable[[T], R], tasks: Iterable[T], workers: Workers) -> Generator[R]:
+def stream[T, R](
+    work: Callable[[T], R], tasks: Iterable[T], workers: Workers, ended: Ended | None = None
+) -> Generator[R]:
     """As `spread`, one result after another: tasks are taken as they are needed to keep all processes busy."""
     if workers.executor is None:
         yield from map(work, tasks)
         return
     executor, waiting = workers.executor, iter(tasks)
-    hand: deque[tuple[T, Future[R | RouterError | KeyboardInterrupt]]] = deque()
+    hand: deque[tuple[_Task[T, R], Future[_Answer[R]]]] = deque()
     lost = 0
     try:
         while True:
-            for task in islice(waiting, IN_HAND * workers.count - len(hand)):
-                hand.append((task, executor.submit(_result, work, task)))
+            for each in islice(waiting, IN_HAND * workers.count - len(hand)):
+                task = _Task(work, each, ended)
+                hand.append((task, executor.submit(task)))
             if not hand:
                 return
             try:
-                result = hand[0][1].result()
+                answer = hand[0][1].result()
             except workers.deaths as error:
                 lost += 1
                 if lost >= workers.attempts:
                     raise NoPlanInTime(DYING) from error
-                hand = deque((task, _again(executor, work, task, future)) for task, future in hand)
+                hand = deque((task, _again(executor, task, future)) for task, future in hand)
                 continue
-            if isinstance(result, RouterError | KeyboardInterrupt):
-                raise result
             lost = 0
             hand.popleft()
-            yield result
+            yield answer.taken(ended)
     finally:
         for _, future in hand:
             future.cancel()
 
 
-def _again[T, R](
-    executor: Executor, work: Callable[[T], R], task: T, future: Future[R | RouterError | KeyboardInterrupt]
-) -> Future[R | RouterError | KeyboardInterrupt]:
+def _again[T, R](executor: Executor, task: _Task[T, R], future: Future[_Answer[R]]) -> Future[_Answer[R]]:
     """A future of what was lost; what is there stays."""
     if future.done() and future.exception() is None:
         return future
     future.cancel()
-    return executor.submit(_result, work, task)
+    return executor.submit(task)
 
 
 @contextmanager
@@ -164,15 +203,6 @@ def seldom_collected() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
-
-
-@seldom_collected()
-def _result[T, R](work: Callable[[T], R], task: T) -> R | RouterError | KeyboardInterrupt:
-    """Errors of ours are results: Ray would wrap them in its own, and Dask take Ctrl-C for the death of a process."""
-    try:
-        return work(task)
-    except (RouterError, KeyboardInterrupt) as error:
-        return error
 
 
 def _loky(loky: ModuleType, count: int, stack: ExitStack) -> Workers:

@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike
 
 from solvers.core.backend import Backend, Feature
 from solvers.core.certify import Certificate, Residual, certify, dual_bound, is_feasible
+from solvers.core.deadline import clock_s
+from solvers.core.ended import Ended
 from solvers.core.errors import (
     HandOverRefused,
     OptionRejected,
@@ -32,6 +34,7 @@ __all__ = [
     "Blocks",
     "Certificate",
     "Duals",
+    "Ended",
     "Feature",
     "HandOverRefused",
     "LinearProgram",
@@ -49,6 +52,7 @@ __all__ = [
     "UnknownSolver",
     "available",
     "certify",
+    "clock_s",
     "dual_bound",
     "get",
     "is_feasible",

@@ -12,7 +12,6 @@ others. What is left in the end is for those that their share has ended.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from solvers.core.deadline import clock_s
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.result import Duals, Solution, Stats, Stop
@@ -109,7 +109,7 @@ def solve_parts(
 
     alike   a part that equals an earlier one has its answer; else every one is solved
     """
-    began, options = time.perf_counter(), options.begun()
+    began, options = clock_s(), options.begun()
     point = _lone(program, groups)
     if isinstance(point, Stop):
         return Solution(point, stats=Stats.of(program, raw=f"{point.value}, by a column or row alone"))
@@ -149,7 +149,7 @@ def solve_parts(
         objective += part.objective
     nodes = sum(each.nodes for each in known.values())
     raw = f"{len(groups)} independent parts, {stop.value}"
-    stats = replace(Stats.of(program, raw=raw, solve_s=time.perf_counter() - began), nodes=nodes)
+    stats = replace(Stats.of(program, raw=raw, solve_s=clock_s() - began), nodes=nodes)
     if not complete:
         return Solution(stop, bound=bound, stats=stats)
     return Solution(stop, point, program.objective(point), min(bound, objective), stats=stats)
@@ -180,7 +180,7 @@ class _Searched:
 
         A search that states more than a known point costs says nothing.
         """
-        if options.late or share * options.left_s < LONGER * self.had_s:
+        if options.late or options.short_of(LONGER * self.had_s / share):
             return
         before = self.answer
         self.search(options, share)
@@ -204,7 +204,7 @@ def solve_linear_parts(
     point = _lone(program, groups)
     if isinstance(point, Stop):
         return Solution(point, stats=Stats.of(program, raw=f"{point.value}, by a column or row alone"))
-    began, row = time.perf_counter(), np.zeros(program.n_rows)
+    began, row = clock_s(), np.zeros(program.n_rows)
     for columns in groups:
         own = program.take(columns)
         part = solve(own.program, options)
@@ -212,7 +212,7 @@ def solve_linear_parts(
             return part
         point[columns], row[own.rows] = part.point, part.duals.row
     raw = f"{len(groups)} independent parts"
-    stats = Stats.of(program, raw=raw, solve_s=time.perf_counter() - began)
+    stats = Stats.of(program, raw=raw, solve_s=clock_s() - began)
     value, duals = program.objective(point), Duals(row, program.cost - program.matrix.T @ row)
     return Solution(Stop.OPTIMAL, point, value, value, duals, stats)
 

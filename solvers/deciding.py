@@ -15,7 +15,6 @@ which moves its work to the next period; with the decisions held, counts are oft
 from __future__ import annotations
 
 import heapq
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
@@ -24,6 +23,7 @@ from math import inf, isinf
 import numpy as np
 from numpy.typing import NDArray
 
+from solvers.core.deadline import clock_s
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.result import Solution, Stats, Stop
@@ -46,7 +46,7 @@ def solve_deciding(
 
     `Stop.EXHAUSTED` where it ends before its time with a case that did not.
     """
-    began = time.perf_counter()
+    began = clock_s()
     tree = _DecidingTree(program, decisions, run, options.begun())
     if not tree.search():
         return None
@@ -56,7 +56,7 @@ def solve_deciding(
     if isinf(tree.objective):
         stop = Stop.INFEASIBLE if isinf(bound) else Stop.TIME_LIMIT
     raw = f"{tree.nodes} cases, {stop.value}"
-    stats = replace(Stats.of(program, raw=raw, solve_s=time.perf_counter() - began), nodes=tree.solver_nodes)
+    stats = replace(Stats.of(program, raw=raw, solve_s=clock_s() - began), nodes=tree.solver_nodes)
     if tree.point is None:
         return Solution(stop, bound=bound, stats=stats)
     return Solution(stop, tree.point, tree.objective, bound, stats=stats)
@@ -74,9 +74,8 @@ class _DecidingTree:
     ) -> None:
         from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
 
-        left_s = options.left_s
         self.program, self.decisions, self.run, self.options = program, decisions, run, options
-        self.relaxation = HighsRelaxation(program, time_limit_s=None if isinf(left_s) else left_s)
+        self.relaxation = HighsRelaxation(program, deadline=options.begun().deadline)
         self.point: Floats | None = None
         self.objective, self.left = inf, list[float]()
         self.nodes, self.solver_nodes, self.number = 0, 0, count()

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from solvers.core.deadline import Deadline
 from solvers.core.errors import HandOverRefused
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.relaxation import RelaxedAnswer
@@ -37,9 +38,10 @@ class HighsRelaxation:
     """See `solvers.core.relaxation`. Presolve is off, so that duals and rays are of the program as it stands."""
 
     def __init__(
-        self, program: LinearProgram, most_iterations: int | None = None, *, time_limit_s: float | None = None
+        self, program: LinearProgram, most_iterations: int | None = None, *, deadline: Deadline | None = None
     ) -> None:
-        self.program, self.most_iterations, self.time_limit_s = program, most_iterations, time_limit_s
+        self.program, self.most_iterations = program, most_iterations
+        self.deadline = deadline or Deadline()
         self.columns = np.flatnonzero(program.integer).astype(np.int32)
         self.highs = self._loaded(program.relax())
         self.elastic: Any = None  # made when it is first asked for
@@ -48,7 +50,7 @@ class HighsRelaxation:
         h: Any = Quiet()
         for key, value in OPTIONS.items():
             set_option(h, key, value, NAME)
-        set_option(h, "time_limit", inf if self.time_limit_s is None else self.time_limit_s, NAME)
+        set_option(h, "time_limit", self.deadline.left_s, NAME)
         if self.most_iterations is not None:
             set_option(h, "simplex_iteration_limit", self.most_iterations, NAME)
         load(h, program)
@@ -187,7 +189,9 @@ class HighsRelaxation:
         if status == highspy.HighsStatus.kError:
             raise HandOverRefused(NAME, "bounds of a branch refused")
         h.run()
-        return STOP[h.getModelStatus()]
+        stop = STOP[h.getModelStatus()]
+        self.deadline.ended.note(stop is Stop.TIME_LIMIT)
+        return stop
 
 
 def elastic(program: LinearProgram) -> LinearProgram:

@@ -14,17 +14,16 @@ Where counts are large that leaves little between plan and bound, in little more
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from math import isinf
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from solvers.capacity_rows import CapacityRows, within_limits
+from solvers.core.deadline import clock_s
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.registry import get
@@ -71,8 +70,7 @@ def solve_rounded(
     """
     from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
 
-    began, left_s = time.perf_counter(), options.left_s
-    relaxation = HighsRelaxation(program, time_limit_s=None if isinf(left_s) else left_s)
+    began, relaxation = clock_s(), HighsRelaxation(program, deadline=options.begun().deadline)
     low, high = (bounds[relaxation.columns] for bounds in program.whole_bounds)
     rows = BasisRows(program, relaxation) if by_basis else CapacityRows(program)
     bound, best, usd = -np.inf, None, np.inf
@@ -106,7 +104,7 @@ def solve_rounded(
         return None
     reached = usd - bound <= options.gap * abs(usd)
     stop = Stop.OPTIMAL if reached else Stop.TIME_LIMIT if options.late else Stop.EXHAUSTED
-    raw, seconds = f"rounded relaxation, {stop.value}", time.perf_counter() - began
+    raw, seconds = f"rounded relaxation, {stop.value}", clock_s() - began
     stats = Stats.of(program, raw=raw, solve_s=seconds)
     return Solution(stop=stop, point=best, objective=usd, bound=min(bound, usd), stats=stats, basis=basis)
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, field
-from math import isinf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,9 +58,8 @@ class SpanningTree:
     def __init__(self, program: LinearProgram, spans: Ints, options: SolveOptions) -> None:
         from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
 
-        left_s = options.finishing.left_s
         self.program, self.spans, self.options = program, spans, options
-        self.relaxation = HighsRelaxation(program, time_limit_s=None if isinf(left_s) else left_s)
+        self.relaxation = HighsRelaxation(program, deadline=options.finishing.deadline)
 
     def leaves(self, enough: float) -> list[SpanningLeaf]:
         """They leave no point out; best first, until all are at `enough`. None at all: no relaxation was solved."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import isinf
 from typing import Protocol
 
 import numpy as np
@@ -50,8 +49,7 @@ def strengthened(
     """
     from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
 
-    left = options.finishing.left_s
-    relaxation = HighsRelaxation(program, time_limit_s=None if isinf(left) else left)
+    relaxation = HighsRelaxation(program, deadline=options.finishing.deadline)
     rows = rows or CapacityRows(program)
     lower, upper = program.col_lower[relaxation.columns], program.col_upper[relaxation.columns]
     none, added = sparse.csr_array((0, program.n_columns)), list[ImpliedRows]()

@@ -11,13 +11,13 @@ in lot sizing as relax-and-fix, then fix-and-optimise (Pochet and Wolsey 2006, c
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from solvers.components import Solve
+from solvers.core.deadline import clock_s
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.result import Solution, Stats, Stop
@@ -42,7 +42,7 @@ def solve_windows(
     `Stop.OPTIMAL` only where the gap asked for is reached; else `Stop.TIME_LIMIT` or `Stop.EXHAUSTED`. A window
     without a point is `Stop.UNKNOWN`; only the relaxation of all is told as infeasible.
     """
-    began = time.perf_counter()
+    began = clock_s()
 
     bound, x = -np.inf, start
     if x is None:
@@ -74,9 +74,7 @@ def solve_windows(
         bound = max(bound, _lifted(program, step, solve, options, width))
     reached = objective - bound <= options.gap * max(abs(objective), 1e-12)
     stop = Stop.OPTIMAL if reached else Stop.TIME_LIMIT if options.late else Stop.EXHAUSTED
-    stats = Stats.of(
-        program, raw=f"windows of {width} steps, {stop.value}", solve_s=time.perf_counter() - began
-    )
+    stats = Stats.of(program, raw=f"windows of {width} steps, {stop.value}", solve_s=clock_s() - began)
     return Solution(stop=stop, point=x, objective=objective, bound=bound, stats=stats)
 
 

@@ -68,9 +68,9 @@ def imports(path: Path, *, at_import: bool = False) -> tuple[str, ...]:
     return tuple(_imports(tree_of(path), path, at_import))
 
 
-def statements(path: Path) -> Iterator[ast.AST]:
+def statements(tree: ast.Module) -> Iterator[ast.AST]:
     """All statements of a module, wherever in it; expressions, most of a tree, have none inside."""
-    rest: list[ast.AST] = [tree_of(path)]
+    rest: list[ast.AST] = [tree]
     while rest:
         node = rest.pop()
         yield node
@@ -79,7 +79,7 @@ def statements(path: Path) -> Iterator[ast.AST]:
 
 
 def _imports(tree: ast.Module, path: Path, at_import: bool) -> Iterator[str]:
-    for node in _statements(tree.body) if at_import else statements(path):
+    for node in _statements(tree.body) if at_import else statements(tree):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -118,7 +118,7 @@ BY_NAME = {name_of(path): path for path in MODULES}
 def modules(path: Path) -> set[str]:
     """Modules that a module imports, wherever in it; `from router.traces import demand` is the inner one alone."""
     names = set()
-    for node in statements(path):
+    for node in statements(tree_of(path)):
         if isinstance(node, ast.Import):
             names |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -292,3 +292,56 @@ def test_no_assert_guards_user_data(path: Path) -> None:
     """`assert x is not None` may tell the type checker what a rule of the schema has made sure of."""
     found = [node for node in statements(path) if isinstance(node, ast.Assert)]
     assert not [node.lineno for node in found if not ast.unparse(node.test).endswith(" is not None")]
+
+
+ASKS_THE_TIME = {
+    "solvers/core/deadline.py",
+    *("router/reoptimisation/scheduled.py", "router/reoptimisation/freshness.py"),  # of runs and of files
+}
+LIMITS_OF_SOLVERS = {
+    *(f"solvers/{name}.py" for name in ("highs", "highs_relaxation", "scipy_milp", "via_pulp")),
+    *("solvers/core/deadline.py", "solvers/core/options.py"),
+    # shares of what is left
+    *(
+        "router/planning/solve.py",
+        "router/sizing/run.py",
+        "solvers/components.py",
+        "solvers/piecewise/solving.py",
+    ),
+}
+
+
+def asks_the_time(tree: ast.Module) -> bool:
+    """Whether a module asks a clock of the machine."""
+    return "time" in {name.split(".")[0] for name in _imports(tree, ROOT, at_import=False)}
+
+
+def reads_what_is_left(tree: ast.Module) -> bool:
+    """Whether a module may decide by what is left, without a word: `late` and `short_of` write it down."""
+    return any(isinstance(node, ast.Attribute) and node.attr == "left_s" for node in ast.walk(tree))
+
+
+@each(MODULES)
+def test_a_search_asks_the_time_of_its_deadline_alone(path: Path) -> None:
+    """So that what the clock ends is written down."""
+    assert not asks_the_time(tree_of(path)) or relative(path) in ASKS_THE_TIME
+
+
+@each([path for path in MODULES if not relative(path).startswith(("router/commands/", "problems/"))])
+def test_what_is_left_of_the_time_is_for_solvers_and_for_shares_of_it(path: Path) -> None:
+    """A step that depends on it asks `late` or `short_of`."""
+    assert not reads_what_is_left(tree_of(path)) or relative(path) in LIMITS_OF_SOLVERS
+
+
+@pytest.mark.parametrize(
+    ("step", "clock", "left"),
+    [
+        ("from time import monotonic\nif monotonic() > 3: found = None", True, False),
+        ("def look():\n    import time\n    return time.perf_counter()", True, False),
+        ("if options.left_s < 3: found = None", False, True),
+        ("found = None if options.late or options.short_of(3) else look(options.within(0.5))", False, False),
+    ],
+)
+def test_a_step_that_asks_another_clock_is_found(step: str, clock: bool, left: bool) -> None:
+    tree = ast.parse(step)
+    assert (asks_the_time(tree), reads_what_is_left(tree)) == (clock, left)

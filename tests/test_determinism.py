@@ -1,4 +1,4 @@
-"""The same input gives the same plan, to the byte but for the time stamp."""
+"""The same input gives the same plan, to the byte but for the time stamp, on whatever clock; else the plan says so."""
 
 from __future__ import annotations
 
@@ -10,9 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from benchmarks.synthetic import market
+from campaign import times
+from hand_clock import JumpingClock, PacedClock, put_clock
 
 from router import api
-from router.loading.catalogue import load_text
+from router.errors import NoPlanInTime
+from router.loading.catalogue import load, load_text
+from router.plan.document import Plan
+from router.plan.left_out import ended_by_clock
+from router.schema import Problem
+from solvers import SolveOptions
 
 EXAMPLES = Path(api.__file__).parent / "examples"
 
@@ -100,3 +108,55 @@ def test_in_whatever_order_and_whatever_python_s_hashes(tmp_path: Path) -> None:
 
 def _without_time(file: Path) -> bytes:
     return re.sub(rb'"created": ?"[^"]*"', b"", file.read_bytes())
+
+
+def problem_of(name: str) -> Problem:
+    """By the name of an instance; "market": a small one of the benchmarks."""
+    return market(12, 8, 4, seed=78) if name == "market" else load(INSTANCES / f"{name}.yaml")
+
+
+def planned_by(clock: PacedClock | JumpingClock, name: str, options: SolveOptions) -> Plan:
+    with pytest.MonkeyPatch.context() as patch:
+        put_clock(patch, clock, clock.pace if isinstance(clock, PacedClock) else 1.0)
+        return api.solve(problem_of(name), options=options)
+
+
+def says_so(plan: Plan) -> bool:
+    """Whether a plan says that the clock had a part in it."""
+    return set(ended_by_clock(True)) <= set(plan.notes)
+
+
+CLOCKED = ("day-that-buys-a-year", "counts-a-day-by-the-hour", "market", "bug-031-waiting-by-the-hour")
+"""Two days, a market, and users who wait."""
+
+
+@pytest.mark.parametrize("name", CLOCKED)
+def test_whatever_the_pace_of_the_clock(name: str) -> None:
+    """Limits far away: a machine that is five times as slow, or that stands still now and then, finds the same."""
+    clocks = (PacedClock(), PacedClock(pace=5.0), PacedClock(jumps_s=0.5, seed=1))
+    plans = [planned_by(clock, name, SolveOptions(time_limit_s=3600.0)) for clock in clocks]
+    assert not any(says_so(plan) for plan in plans)
+    assert all(same(plans[0], plan) for plan in plans[1:])
+
+
+@pytest.mark.parametrize("jump_s", [30.0, 61.0, 1e6])
+@pytest.mark.parametrize("name", CLOCKED)
+def test_a_plan_that_says_nothing_is_that_of_any_clock(name: str, jump_s: float) -> None:
+    """Wherever the clock jumps, by half of the limit, into the overtime or beyond all: what has changed says so."""
+    options = SolveOptions(time_limit_s=60.0)
+    steady = JumpingClock(at_look=10**9, jump_s=0.0)
+    first = planned_by(steady, name, options)
+    assert not says_so(first)
+    step = max(1, steady.looks // times(6))
+    for look in range(2, steady.looks + 1, step):
+        try:
+            plan = planned_by(JumpingClock(look, jump_s), name, options)
+        except NoPlanInTime:
+            continue
+        assert says_so(plan) or same(plan, first), f"look {look} of {steady.looks}"
+
+
+def test_a_plan_that_its_limit_ended_says_so() -> None:
+    """Of a search with no time but for its overtime a plan is left, and what ended it."""
+    plan = planned_by(JumpingClock(12, 60.0), "bug-031-waiting-by-the-hour", SolveOptions(time_limit_s=60.0))
+    assert says_so(plan)

@@ -15,11 +15,12 @@ from typing import Any, ClassVar
 import pytest
 from problem_factory import Data
 from sizing_factory import random_sizing, sized
-from worker_accidents import AlwaysDies, DiesOnce, Fails, Pid
+from worker_accidents import AlwaysDies, DiesOnce, Fails, Late, Pid
 
 from router.errors import Infeasible, InputError, NoPlanInTime
 from router.plan.document import Plan
 from router.workers import ALONE, Workers, spread, start_workers, stream
+from solvers import SolveOptions
 
 linux = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a process")
 
@@ -50,8 +51,8 @@ def alone(method: str, measures: bool) -> str:
 def accidents(monkeypatch: pytest.MonkeyPatch, marker: Path) -> None:
     """The first worker to start anything dies of it."""
 
-    def risky(work: Callable[[Any], Any], tasks: Sequence[Any], workers: Workers) -> list[Any]:
-        return spread(DiesOnce(work, str(marker), os.getpid()), tasks, workers)
+    def risky(work: Callable[[Any], Any], tasks: Sequence[Any], workers: Workers, *ended: Any) -> list[Any]:
+        return spread(DiesOnce(work, str(marker), os.getpid()), tasks, workers, *ended)
 
     monkeypatch.setattr("router.sizing.options.spread", risky)
 
@@ -131,6 +132,20 @@ def test_a_stream_loses_nothing_with_a_worker(installed: str, tmp_path: Path) ->
         with pytest.raises(NoPlanInTime, match="again and again"):
             list(stream(AlwaysDies(os.getpid()), tasks(3), workers))
         assert list(stream(str, tasks(3), workers)) == ["0", "1", "2"]
+
+
+@linux
+@each_engine
+@pytest.mark.parametrize("by_clock", [False, True])
+def test_what_the_clock_ends_in_a_worker_is_written_here(installed: str, by_clock: bool) -> None:
+    """Of a share of no time at all each worker says that it is late; of a minute none does."""
+    with start_workers(installed, 2) as workers:
+        for sharing in (spread, stream):
+            whole = SolveOptions(time_limit_s=60.0).begun()
+            assert whole.deadline is not None
+            work = Late(whole.within(most_s=0.0 if by_clock else 60.0))
+            assert list(sharing(work, [1, 2], workers, whole.deadline.ended)) == [by_clock, by_clock]
+            assert whole.ended_by_clock is by_clock
 
 
 def test_a_stream_of_one_process_does_a_task_when_its_result_is_asked_for() -> None:

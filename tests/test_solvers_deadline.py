@@ -7,13 +7,15 @@ import re
 from math import inf
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hand_clock import HandClock, set_clock
 from pytest import approx
-from solver_cases import diet
+from solver_cases import diet, large_lp, market_split
 
 from solvers import SolveOptions, Stop, solve
 from solvers.core.deadline import Deadline
+from solvers.highs_relaxation import HighsRelaxation
 
 ROOT = Path(__file__).parent.parent
 
@@ -83,6 +85,58 @@ def test_no_solver_is_asked_when_no_time_is_left(now: HandClock) -> None:
     answer = solve(diet(), "highs", begun)
     assert (answer.stop, answer.point) == (Stop.TIME_LIMIT, None)
     assert answer.stats.raw == "no time was left for it"
+
+
+def test_what_the_clock_ends_is_written_for_the_whole_command(now: HandClock) -> None:
+    """A share of 15 of 60 s is over after 20: all that was made of the same deadline knows, before and after."""
+    whole = SolveOptions(time_limit_s=60.0).begun()
+    part = whole.within(0.25)
+    assert (part.late, whole.ended_by_clock) == (False, False)
+    now.s = 120.0
+    assert (whole.late, whole.ended_by_clock) == (False, False)
+    assert part.late
+    assert whole.ended_by_clock
+    assert whole.finishing.ended_by_clock
+    assert whole.within(0.5).ended_by_clock
+    assert not SolveOptions(time_limit_s=60.0).begun().ended_by_clock  # another command
+
+
+def test_what_is_left_out_for_want_of_time_is_written(now: HandClock) -> None:
+    begun = SolveOptions(time_limit_s=60.0).begun()
+    assert (begun.short_of(59.0), begun.ended_by_clock) == (False, False)
+    assert (begun.short_of(61.0), begun.ended_by_clock) == (True, True)
+    assert not SolveOptions(time_limit_s=None).begun().short_of(1e9)
+
+
+@pytest.mark.parametrize("backend", ["highs", "scipy", "pulp:COIN_CMD"])
+def test_a_solver_that_its_clock_ends_is_written(backend: str) -> None:
+    """Rows of a market split, of which a tree comes to no end; and a program that is at its end at once."""
+    begun = SolveOptions(time_limit_s=0.3).begun()
+    long, short = market_split(), SolveOptions().begun()
+    assert solve(long, backend, begun).stop is Stop.TIME_LIMIT
+    assert begun.ended_by_clock
+    assert solve(diet(), backend, short).stop is Stop.OPTIMAL
+    assert not short.ended_by_clock
+
+
+def test_a_relaxation_that_its_clock_ends_is_written() -> None:
+    whole = Deadline.after(60.0)
+    program = large_lp()
+    ended = HighsRelaxation(program, deadline=whole.sooner(most_s=0.0))
+    assert ended.solve(np.empty(0), np.empty(0)).stop is Stop.TIME_LIMIT
+    assert whole.ended.by_clock
+
+
+def test_another_process_brings_back_what_its_clock_ended(now: HandClock) -> None:
+    """The record and the deadlines that are sent with it stay one; without a word from there nothing is written."""
+    whole = Deadline.after(60.0)
+    ended, part = pickle.loads(pickle.dumps((whole.ended, whole.sooner(0.1))))
+    assert not ended.by_clock
+    now.s = 110.0
+    assert part.passed
+    assert ended.by_clock
+    assert not whole.ended.by_clock
+    assert pickle.loads(pickle.dumps(ended)).by_clock
 
 
 def test_no_part_of_a_command_makes_a_limit_of_its_own() -> None:

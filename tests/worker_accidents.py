@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from solvers import SolveOptions
+
 
 @dataclass(frozen=True)
 class DiesOnce:
@@ -56,3 +58,13 @@ class Pid:
 
     def __call__(self, task: Any) -> int:
         return os.getpid()
+
+
+@dataclass(frozen=True)
+class Late:
+    """Whether no time is left, as it looks from there."""
+
+    options: SolveOptions
+
+    def __call__(self, task: Any) -> bool:
+        return self.options.late

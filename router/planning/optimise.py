@@ -15,7 +15,6 @@ Cuts depend on points alone: the clock decides when the search ends, and nothing
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from math import inf
 
@@ -41,7 +40,7 @@ from router.planning.waits.tighten import (
     unused_pools,
     waiting_flows,
 )
-from solvers import SolveOptions, Stop
+from solvers import SolveOptions, Stop, clock_s
 
 MOST_TRIES = 6  # of the inner program in a round, while pools without a region are found short
 IDLE = 3  # rounds of a large program in which neither plan nor bound gets better: nothing is left to cut
@@ -162,7 +161,7 @@ class _ClosingIn:
 
     def _short_of_time(self) -> bool:
         """Whether one more plan of a large program would take longer than there is time for."""
-        self.cut_short |= self.large and self.options.left_s < self.inner_s
+        self.cut_short |= self.large and self.options.short_of(self.inner_s)
         return self.cut_short
 
     def _cut(self, point: Incumbent, broken: Broken) -> None:
@@ -193,7 +192,7 @@ class _ClosingIn:
     def _inner(self, broken: Broken) -> Incumbent | None:
         """The best plan of the inner side; pools found short on the way get a region too."""
         plan: Incumbent | None = self.outer
-        began = time.perf_counter()
+        began = clock_s()
         for _ in range(MOST_TRIES):
             assert plan is not None
             before, shut = None, None
@@ -211,7 +210,7 @@ class _ClosingIn:
             self._cut(plan, broken)
         else:
             plan = None
-        self.inner_s = time.perf_counter() - began
+        self.inner_s = clock_s() - began
         return plan if plan is not None or self.best is not None else self._settled(self.outer)
 
     def _near(self, plan: Incumbent) -> Incumbent | None:

@@ -8,7 +8,6 @@ what it has by then. All work is limited by counts, so that two runs find the sa
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import inf
@@ -51,7 +50,7 @@ from router.schema import Problem
 from router.verification import Audit, audit_of
 from router.verification.bound import relaxation_of
 from router.verification.bound.relaxation import RelaxedProblem
-from solvers import Solution, SolveOptions, SolversError, Stop
+from solvers import Solution, SolveOptions, SolversError, Stop, clock_s
 
 LARGEST = 10_000  # columns: beyond, the relaxation alone
 HELD = 40_000  # columns: up to so many there may be cases of what spans the horizon
@@ -138,9 +137,9 @@ def with_proof(
     options = replace(incumbent.options, watch=None)  # of the plan's own program
     if incumbent.stop is Stop.INTERRUPTED or options.relax or len(encoded.views) != 1:
         return incumbent, None
-    if options.finishing.left_s < WRITING_S * columns_without_arrivals(encoded):
+    if options.finishing.short_of(WRITING_S * columns_without_arrivals(encoded)):
         return incumbent.saying(out_of_time=(*incumbent.out_of_time, "a bound of our own")), None
-    small, began = encoded.program.n_columns <= LARGEST, time.perf_counter()
+    small, began = encoded.program.n_columns <= LARGEST, clock_s()
     incumbent, rows = _rows_of(problem, encoded, incumbent, running, options)
     if rows is None or (small and rows.start is None):
         return incumbent, None  # a relaxation without the plan in it proves nothing of it
@@ -150,7 +149,7 @@ def with_proof(
         return incumbent, None
     except KeyboardInterrupt:  # the plan is there: it is given as it is
         return incumbent.saying(stop=Stop.INTERRUPTED), None
-    audit, seconds = incumbent.audit, time.perf_counter() - began
+    audit, seconds = incumbent.audit, clock_s() - began
     better = _bettered(rows.model, found.point, encoded, incumbent, seconds)
     if better is not None and any(part.roundings for part in found.ways[0]):
         return with_proof(problem, encoded, better, running)  # what is rounded is counted from limits by cost
@@ -281,7 +280,7 @@ def proven_sizing(
     minutes   rows over sets of minutes, by name, where offers spill
     """
     limit_s = inf if options.time_limit_s is None else FOR_FUTURES * options.time_limit_s
-    if min(options.finishing.left_s, limit_s) < WRITING_S * flows:
+    if limit_s < WRITING_S * flows or options.finishing.short_of(WRITING_S * flows):
         return replace(plan, notes=(*plan.notes, *out_of_time(["a bound of our own"]))), None
     named = plan if minutes is None else replace(plan, proof=Proof("solver", 0.0, (), minutes=minutes))
     audit = audit_of(problem, named)

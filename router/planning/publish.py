@@ -27,7 +27,7 @@ from router.plan.document import (
     Verified,
     VerifiedCheck,
 )
-from router.plan.left_out import out_of_time
+from router.plan.left_out import ended_by_clock, out_of_time
 from router.plan.proof import Proof
 from router.plan.start import start_of
 from router.plan.values import per_month
@@ -229,6 +229,7 @@ def _notes(problem: Problem, incumbent: Incumbent, decoded: Decoded) -> tuple[st
             f"and an integer by up to {settled.moved_count:.1e}"
         )
     notes += out_of_time(incumbent.out_of_time)
+    notes += ended_by_clock(incumbent.options.ended_by_clock)
     if incumbent.equal_plans:
         notes.append(incumbent.equal_plans)
     if incumbent.found_by:

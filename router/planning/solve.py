@@ -15,6 +15,7 @@ from router.errors import CertificateFailed, Infeasible, InputError, Issue, Rout
 from router.loading.fingerprint import hashed_beside
 from router.normalise import normalise
 from router.plan.document import Insurance, Plan
+from router.plan.left_out import ended_by_clock
 from router.planning.flows.among_equals import decided_among_equals, undecided
 from router.planning.infeasible import why_infeasible
 from router.planning.kinds.alike import Kinds, kinds_of
@@ -93,7 +94,9 @@ def planned(
         return plan
     # who watches is told of this plan alone
     beside = replace(search, options=replace(search.options, watch=None, log=False))
-    return with_insurance(plan, problem, lambda bare: planned(bare, beside, insured=False))
+    plan = with_insurance(plan, problem, lambda bare: planned(bare, beside, insured=False))
+    ended = [note for note in ended_by_clock(search.options.ended_by_clock) if note not in plan.notes]
+    return replace(plan, notes=(*plan.notes, *ended))
 
 
 def _planned(problem: Problem, kinds: Kinds | None, search: Search, telling: Telling) -> Plan:

@@ -7,7 +7,6 @@ at tight tolerance and without that allowance: its point is the plan, its duals 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -49,6 +48,7 @@ from solvers import (
     Stop,
     SummedLeaves,
     UnknownSolver,
+    clock_s,
 )
 from solvers import solve as solve_program
 from solvers.forced import forced, gates
@@ -143,7 +143,7 @@ def find(
 
     Raises Infeasible, NoPlanInTime, SolverFailed, and InputError for a bad solver or option.
     """
-    began, encoded = time.perf_counter(), fixed.applied(encoded)
+    began, encoded = clock_s(), fixed.applied(encoded)
     program = encoded.program.relax() if options.relax else encoded.program
     if not program.is_mip:
         return _linear(encoded, solver, options, fixed, began)
@@ -153,7 +153,7 @@ def find(
         first = solved_smaller(
             encoded, program, lambda part, share, begun: run(part, solver, share, begun), options, start
         )
-    point, spent = point_of(first, encoded, options), time.perf_counter() - began
+    point, spent = point_of(first, encoded, options), clock_s() - began
     if rough:
         return Incumbent(
             encoded=encoded,
@@ -212,7 +212,7 @@ def finished(
     Raises SolverFailed where no flows go with these integers, `Closed` where some go through what is closed,
     NoPlanInTime where there was no time to find them.
     """
-    (solver, options), began = search, time.perf_counter()
+    (solver, options), began = search, clock_s()
     point = point_of(first, encoded, options)
     flows = FlowSearch(run, solver, options, first.basis)
     step = with_integers(encoded, point, fixed, flows)
@@ -239,7 +239,7 @@ def finished(
         bound=first.bound,
         row_duals=None if second.duals is None or fixed.columns is not None else second.duals.row,
         prices_of=PRICES_OF,
-        seconds={"integers": seconds, "flows": time.perf_counter() - began},
+        seconds={"integers": seconds, "flows": clock_s() - began},
         solver=solver,
         options=options,
         prices=first.prices,
@@ -293,7 +293,7 @@ def _linear(encoded: Encoded, solver: str, options: SolveOptions, fixed: Fixed, 
         bound=solution.bound,
         row_duals=None if solution.duals is None else solution.duals.row,
         prices_of="integrality relaxed" if relaxed else "nothing fixed: a linear program",
-        seconds={"flows": time.perf_counter() - began},
+        seconds={"flows": clock_s() - began},
         solver=solver,
         options=options,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -33,7 +32,7 @@ from router.reoptimisation.sunk import notes_on, sunk, with_sunk
 from router.schema import Problem
 from router.store import Entry
 from router.traces import recorded
-from solvers import Solution, Stop, is_feasible
+from solvers import Solution, Stop, clock_s, is_feasible
 
 FREE: Mapping[str, Any] = {
     "move_usd_per_token": 0.0,
@@ -153,11 +152,11 @@ class Searches:
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
         """Seconds of a stage, however it ends."""
-        began = time.perf_counter()
+        began = clock_s()
         try:
             yield
         finally:
-            self.seconds[stage] = time.perf_counter() - began
+            self.seconds[stage] = clock_s() - began
 
     def _instance(self, running: Running, **modes: Any) -> Instance:
         return replace(self.inst, running=replace(running_arrays(self.sunk, self.inst, running), **modes))

@@ -223,7 +223,7 @@ def best_plan(study: Study, inst: Instance, joint: JointSearch | None = None) ->
 
     joint   a search to go on with, of the variant's own program
     """
-    if study.options.left_s < study.step_s:
+    if study.options.short_of(study.step_s):
         raise NoPlanInTime("less time is left than such a plan takes; a longer --time-limit may help")
     first = (None if joint is None else decided_jointly(joint, study)) or decide(inst, study)
     plan = first.plan

@@ -13,7 +13,6 @@ round, as cuts of this one. What they bound is then tried all the same: no answe
 
 from __future__ import annotations
 
-import time
 import uuid
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -34,7 +33,7 @@ from router.planning.settlement import settle
 from router.planning.two_steps import Incumbent, finished
 from router.sizing.options import Study
 from router.sizing.outcomes import flows_of, is_linear, relaxed_point
-from solvers import Solution, Stop
+from solvers import Solution, Stop, clock_s
 from solvers.two_stage.benders import TwoStage, l_shaped
 from solvers.two_stage.joint_recourse import JointRecourse
 from solvers.two_stage.risk import NEUTRAL
@@ -145,7 +144,7 @@ class JointSearch:
 
     def found(self, study: Study) -> tuple[Incumbent, int] | None:
         """The best plan, and the rounds that it took; None where they came to no end."""
-        began, program, recourse = time.perf_counter(), self.encoded.program, self.recourse
+        began, program, recourse = clock_s(), self.encoded.program, self.recourse
         found = self.cut(study)
         if found.x is None or found.stop is not Stop.OPTIMAL:
             return None
@@ -155,7 +154,7 @@ class JointSearch:
         point = recourse.point.copy()
         point[recourse.linking] = found.x
         first = Solution(found.stop, point, program.objective(point), found.bound)
-        taken_s = time.perf_counter() - began
+        taken_s = clock_s() - began
         try:
             plan = finished(self.encoded, first, (study.solver, study.options), Fixed(), taken_s)
         except SolverFailed:  # the solver's tolerance is all that serves some load: see `gates`

@@ -98,7 +98,9 @@ class Study:
 
         Raises NoPlanInTime where workers die again and again, and what `work` raises.
         """
-        return spread(partial(work, replace(self, workers=ALONE)), tasks, self.workers)
+        deadline = self.options.deadline
+        ended = None if deadline is None else deadline.ended
+        return spread(partial(work, replace(self, workers=ALONE)), tasks, self.workers, ended)
 
 
 def _in_time[T, R](work: Callable[[Study, T], R], study: Study, turn: tuple[T, float]) -> R | None:

@@ -7,7 +7,6 @@ shared out among the study's workers.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -30,7 +29,7 @@ from router.planning.second_step import tight
 from router.planning.settlement import settle
 from router.planning.two_steps import Incumbent, finished, run
 from router.sizing.options import Study
-from solvers import Stop, get
+from solvers import Stop, clock_s, get
 from solvers.forced import forced
 from solvers.two_stage.risk import NEUTRAL
 from solvers.two_stage.small_tree import least
@@ -180,11 +179,11 @@ def _by_small_tree(encoded: Encoded, study: Study) -> Incumbent | None:
         return None
     if encoded.instance.spilling is not None or any(cols.capacity.waits.any() for cols in encoded.columns):
         return None
-    began, first = time.perf_counter(), least(encoded.program)
+    began, first = clock_s(), least(encoded.program)
     if first is None:
         return None
     try:
-        return finished(encoded, first, (study.solver, study.options), Fixed(), time.perf_counter() - began)
+        return finished(encoded, first, (study.solver, study.options), Fixed(), clock_s() - began)
     except SolverFailed:  # the solver's tolerance is all that serves some load: see `gates`
         return None
 

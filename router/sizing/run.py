@@ -18,6 +18,7 @@ from router.errors import Infeasible, NoPlanInTime
 from router.loading.catalogue import load, problem_sha256
 from router.normalise import normalise
 from router.plan.document import Plan, ShadowPrices, SolverRun, StatedOptions
+from router.plan.left_out import ended_by_clock
 from router.plan.rows import Purchase, ScenarioCost, Settlement
 from router.plan.sizing import Amount, Sizing
 from router.plan.start import start_of
@@ -102,6 +103,7 @@ def size(
     progress("checking the plan")
     minutes = rows_of_relaxation(inst, study.options)
     plan, audit = proven_sizing(loaded, _plan(loaded, best, sizing, study), study.options, flows, minutes)
+    plan = replace(plan, notes=(*plan.notes, *ended_by_clock(begun.ended_by_clock)))
     return checked(loaded, plan, before=audit)
 
 

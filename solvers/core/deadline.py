@@ -5,24 +5,31 @@
 
 A share of the time that is left is another deadline, an earlier one: so no part can have more than the whole. Moments
 are of this machine's monotonic clock, which its processes share; to another machine goes the time that is left.
+
+No step of a search asks a clock elsewhere: where the answer is that the time is up, the record that all shares have in
+common is written (`ended`), and the plan says so. A limit that a solver keeps by itself is written down by who called
+it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import inf
 from time import monotonic
+
+from solvers.core.ended import Ended
 
 OVERTIME, LEAST_OVERTIME_S = 0.05, 1.0
 
 
 @dataclass(frozen=True)
 class Deadline:
-    """Moments of `time.monotonic`, in s; inf: never."""
+    """Moments of `time.monotonic`, in s; inf: never. `ended`: shared with all that is made of it."""
 
     at: float = inf
     last: float = inf
+    ended: Ended = field(default_factory=Ended, compare=False, repr=False)
 
     @classmethod
     def after(cls, seconds: float | None) -> Deadline:
@@ -34,12 +41,17 @@ class Deadline:
 
     @property
     def left_s(self) -> float:
-        """Seconds until then, never below 0."""
+        """Seconds until then, never below 0: for a solver's own limit, and for who watches. See `short_of`."""
         return max(self.at - monotonic(), 0.0)
 
     @property
     def passed(self) -> bool:
-        return monotonic() >= self.at
+        """Whether it is over; if so, that is written down."""
+        return self.ended.note(monotonic() >= self.at)
+
+    def short_of(self, seconds: float) -> bool:
+        """Whether less is left than that; if so, that is written down."""
+        return self.ended.note(self.left_s < seconds)
 
     def sooner(self, share: float = 1.0, most_s: float = inf) -> Deadline:
         """After a share of the time that is left, and after at most so many seconds of it."""
@@ -50,12 +62,17 @@ class Deadline:
         """For what is found already, and only to be finished."""
         return replace(self, at=self.last)
 
-    def __reduce__(self) -> tuple[Callable[[float, float], Deadline], tuple[float, float]]:
+    def __reduce__(self) -> tuple[Callable[[float, float, Ended], Deadline], tuple[float, float, Ended]]:
         now = monotonic()
-        return _received, (self.at - now, self.last - now)
+        return _received, (self.at - now, self.last - now, self.ended)
 
 
-def _received(at_s: float, last_s: float) -> Deadline:
+def _received(at_s: float, last_s: float, ended: Ended) -> Deadline:
     """A deadline from another process, by the seconds that were left of it."""
     now = monotonic()
-    return Deadline(now + at_s, now + last_s)
+    return Deadline(now + at_s, now + last_s, ended)
+
+
+def clock_s() -> float:
+    """Seconds from some moment on: for how long a step took, which is told, or asked `short_of`."""
+    return monotonic()

@@ -62,15 +62,27 @@ class SolveOptions:
 
     @property
     def left_s(self) -> float:
-        """Seconds that are left, ≥ 0, or all of them where the time does not run yet; inf: no limit."""
+        """Seconds that are left, ≥ 0, or all of them where the time does not run yet; inf: no limit.
+
+        For a solver's own limit, and for who watches: a step that depends on it asks `late` or `short_of`.
+        """
         if self.deadline is not None:
             return self.deadline.left_s
         return inf if self.time_limit_s is None else self.time_limit_s
 
     @property
     def late(self) -> bool:
-        """Whether no time is left."""
+        """Whether no time is left; if so, the plan will say that the clock ended something."""
         return self.deadline is not None and self.deadline.passed
+
+    def short_of(self, seconds: float) -> bool:
+        """Whether less time is left than that; if so, the plan will say that the clock ended something."""
+        return self.deadline is not None and self.deadline.short_of(seconds)
+
+    @property
+    def ended_by_clock(self) -> bool:
+        """Whether the clock has ended a step of this command, in whatever share of its time."""
+        return self.deadline is not None and self.deadline.ended.by_clock
 
     def within(self, share: float = 1.0, *, most_s: float = inf) -> SolveOptions:
         """The same within a share of the time that is left, and within at most so many seconds of it."""

@@ -18,11 +18,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from time import perf_counter
 
 import numpy as np
 
 from solvers.core.certify import is_feasible
+from solvers.core.deadline import clock_s
 from solvers.core.options import SolveOptions
 from solvers.core.program import LinearProgram
 from solvers.core.result import Solution, Stop
@@ -47,13 +47,13 @@ def settled(
         return answer
     if not program.cost.any():  # nothing in which it could be unbounded
         return answer if unclear else replace(answer, stop=Stop.INFEASIBLE)
-    begin, spent = perf_counter(), answer.stats.solve_s
+    begin, spent = clock_s(), answer.stats.solve_s
 
     def again(case: LinearProgram, native: Mapping[str, object]) -> Solution:
         return solve(case, replace(options, native={**options.native, **native}))
 
     def noted(answer: Solution, *warnings: str) -> Solution:
-        seconds = spent + perf_counter() - begin
+        seconds = spent + clock_s() - begin
         stats = replace(answer.stats, solve_s=seconds, warnings=(*answer.stats.warnings, *warnings))
         return replace(answer, stats=stats)
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from math import inf
-from time import perf_counter
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from solvers.core.backend import Backend, Feature, RawOutcome
 from solvers.core.certify import TOLERANCE, dual_bound, is_feasible
+from solvers.core.deadline import clock_s
 from solvers.core.errors import ProgramError
 from solvers.core.options import SolveOptions
 from solvers.core.process import stdout_to_stderr
@@ -26,6 +26,7 @@ from solvers.core.settle import settled
 
 NO_POINT = "a point that is not feasible was left out"
 NO_DUALS = "duals left out: they do not prove the objective"
+ENDED = (Stop.OPTIMAL, Stop.INFEASIBLE, Stop.UNBOUNDED, Stop.INTERRUPTED)
 APART = "called optimal, but the bound stated is further below the point than the gap asked for"
 
 
@@ -50,13 +51,14 @@ def solve(
         return Solution(Stop.TIME_LIMIT, stats=replace(stats, raw="no time was left for it"))
     if begin_at is not None and Feature.START not in backend.FEATURES:
         stats, begin_at = replace(stats, warnings=("starting point not used",)), None
-    begin = perf_counter()
+    begin = clock_s()
     with _diverted(backend):
         session.load(begin_at)
-        loaded = perf_counter()
+        loaded = clock_s()
         outcome = session.run()
-    stats = replace(stats, hand_over_s=loaded - begin, solve_s=perf_counter() - loaded)
+    stats = replace(stats, hand_over_s=loaded - begin, solve_s=clock_s() - loaded)
     answer = _answer(program, outcome, chosen.gap, stats)
+    _note_clock(answer, asked)
     if outcome.retry is not None and not asked.late:
         second = solve(backend, program, outcome.retry.options, start)
         spent = answer.stats.solve_s + second.stats.solve_s
@@ -67,6 +69,13 @@ def solve(
         return solve(backend, case, other)
 
     return settled(program, asked, answer, again, backend.WITHOUT_PRESOLVE)
+
+
+def _note_clock(answer: Solution, options: SolveOptions) -> None:
+    """Write down that the clock has ended a solve: by the solver's word, or where it ended late for no other reason."""
+    if options.deadline is not None:
+        late = answer.stop not in ENDED and options.late
+        options.deadline.ended.note(late or answer.stop is Stop.TIME_LIMIT)
 
 
 def _diverted(backend: Backend) -> AbstractContextManager[None]:

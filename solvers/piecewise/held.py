@@ -14,7 +14,6 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from math import isinf
 from typing import Any
 
 import numpy as np
@@ -122,8 +121,8 @@ class HeldTree:
         whole = np.flatnonzero(program.integer)
         self.place = np.searchsorted(whole, self.spans)
         self.lower, self.upper = np.ceil(program.col_lower[whole]), np.floor(program.col_upper[whole])
-        self.strong, left_s = answer.added.added_to(program), options.finishing.left_s
-        self.relaxation = HighsRelaxation(self.strong, time_limit_s=None if isinf(left_s) else left_s)
+        self.strong = answer.added.added_to(program)
+        self.relaxation = HighsRelaxation(self.strong, deadline=options.finishing.deadline)
         self.nodes = self.priced = 0
         self.usd = self.enough = np.inf
         self.near = GAIN

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solvers.components import Solve
+from solvers.core.deadline import clock_s
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.result import Solution, Stats, Stop
@@ -47,7 +47,7 @@ def solve_holding(
 
     `Stop.OPTIMAL` only where the gap asked for is reached; else `Stop.TIME_LIMIT` or `Stop.EXHAUSTED`.
     """
-    began, watch = time.perf_counter(), options.watch
+    began, watch = clock_s(), options.watch
     options = replace(options, watch=None)  # what pieces cost is nobody's plan
     answer = strengthened(program, options)
     if answer is None:
@@ -67,7 +67,7 @@ def solve_holding(
     reached = search.objective - bound <= options.gap * abs(search.objective)
     stop = Stop.OPTIMAL if reached else Stop.TIME_LIMIT if options.late else Stop.EXHAUSTED
     raw = f"{len(leaves)} cases, {stop.value}"
-    stats = Stats.of(program, raw=raw, solve_s=time.perf_counter() - began)
+    stats = Stats.of(program, raw=raw, solve_s=clock_s() - began)
     return Solution(stop, search.point, search.objective, bound, stats=stats)
 
 

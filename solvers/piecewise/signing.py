@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property
 from hashlib import blake2b
-from math import inf, isinf
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,8 +69,7 @@ class Signing:
         """With strong rows."""
         from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
 
-        left_s = self.options.finishing.left_s
-        return HighsRelaxation(self.strong, time_limit_s=None if isinf(left_s) else left_s)
+        return HighsRelaxation(self.strong, deadline=self.options.finishing.deadline)
 
     def hold(self, decided: Floats) -> None:
         """Points where this is signed, at the best prices there."""

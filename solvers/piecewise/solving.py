@@ -12,7 +12,6 @@ step 2, a piece has the whole numbers of the relaxation, rounded up; those that 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 
 import numpy as np
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from solvers.capacity_rows import within_limits
 from solvers.components import Solve
+from solvers.core.deadline import clock_s
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.result import Solution, Stats, Stop
@@ -56,7 +56,7 @@ def solve_pieces(program: LinearProgram, part: Ints, solve: Solve, options: Solv
 
     `Stop.OPTIMAL` only where the gap asked for is reached; else `Stop.TIME_LIMIT` or `Stop.EXHAUSTED`.
     """
-    began = time.perf_counter()
+    began = clock_s()
     answer = strengthened(program, options.within(FOR_RELAXATION))
     if answer is None:
         return None
@@ -67,7 +67,7 @@ def solve_pieces(program: LinearProgram, part: Ints, solve: Solve, options: Solv
     late = options.late or search.cut_short
     stop = Stop.OPTIMAL if search.reached else Stop.TIME_LIMIT if late else Stop.EXHAUSTED
     raw = f"{search.pieces.number} pieces, {stop.value}"
-    stats = Stats.of(program, raw=raw, solve_s=time.perf_counter() - began)
+    stats = Stats.of(program, raw=raw, solve_s=clock_s() - began)
     objective, bound = search.objective, min(search.bound, search.objective)
     prices = None if rounds is None else search.pieces.by_place(rounds.prices)
     return Solution(stop, search.point, objective, bound, stats=stats, prices=prices)
@@ -108,7 +108,7 @@ class _PieceSearch:
 
     def priced(self) -> PriceRounds:
         """Rounds, and plans between them."""
-        began = time.perf_counter()
+        began = clock_s()
         left_s = self.options.left_s - AGAIN * self.again_s
         options = self.options.within(most_s=left_s)
         rounds = (
@@ -119,12 +119,12 @@ class _PieceSearch:
         self.signing.options = rounds.options
         round_s = 0.0
         while not rounds.ended and not self.reached:
-            if rounds.count and self.options.left_s < AGAIN * self.again_s + 2.0 * round_s:
+            if rounds.count and self.options.short_of(AGAIN * self.again_s + 2.0 * round_s):
                 self.cut_short = True  # one round's time is the proof's
                 break
             rounds.round(self.objective)
             self.bound = max(self.bound, rounds.bound)
-            round_s = round_s or time.perf_counter() - began
+            round_s = round_s or clock_s() - began
             if self.reached or not self.pool.small:
                 continue
             if rounds.count == 1:
@@ -187,11 +187,11 @@ class _PieceSearch:
         whole = np.flatnonzero(program.integer)
         low, high = program.whole_bounds
         value = within_limits(program, np.clip(np.round(value), low, high), least)
-        began = time.perf_counter()
+        began = clock_s()
         point = self.solve(program.fix(whole, value[whole]), self.options.finishing).point
         if point is None:
             return False
-        self.again_s = time.perf_counter() - began
+        self.again_s = clock_s() - began
         self._remember(point, points, decided)
         objective = program.objective(point)
         if objective < self.objective:

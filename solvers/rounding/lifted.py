@@ -10,7 +10,7 @@ Counts that several sellers share the load of gain by sums of many rows at once,
 from __future__ import annotations
 
 from dataclasses import replace
-from math import inf, isinf
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -80,8 +80,7 @@ def lifted(
     """
     from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
 
-    left_s = options.finishing.left_s
-    relaxation = HighsRelaxation(program, time_limit_s=None if isinf(left_s) else left_s)
+    relaxation = HighsRelaxation(program, deadline=options.finishing.deadline)
     low, high = program.whole_bounds
     ends, rows = (low[relaxation.columns], high[relaxation.columns]), BasisRows(program, relaxation)
     answer: LiftedRelaxation | None = None

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import isinf
 from typing import Any
 
 import numpy as np
@@ -95,8 +94,7 @@ class _Rounds:
         from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
 
         self.program, self.at_once, self.parallel, self.options = program, at_once, parallel, options
-        left = options.finishing.left_s
-        self.relaxation = HighsRelaxation(program, time_limit_s=None if isinf(left) else left)
+        self.relaxation = HighsRelaxation(program, deadline=options.finishing.deadline)
         self.made: list[RoundedRow] = []
         self.live = np.empty(0, dtype=np.int64)  # numbers of roundings that are in the relaxation
         self.bounds = program.whole_bounds

@@ -12,10 +12,8 @@ that can go to either moves along. A tree over single counts looks at each of th
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
-from math import isinf
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +22,7 @@ from scipy import sparse
 
 from solvers.capacity_rows import CapacityRows, ImpliedRows, joined
 from solvers.core.certify import is_feasible
+from solvers.core.deadline import clock_s
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram, SubProgram
 from solvers.core.registry import get
@@ -64,7 +63,7 @@ def solve_summed(program: LinearProgram, run: Run, options: SolveOptions) -> Sol
     """
     from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
 
-    began = time.perf_counter()
+    began = clock_s()
     if not equal_counts(program):
         return None
     relaxation = _opened(program, options)
@@ -85,7 +84,7 @@ def solve_summed(program: LinearProgram, run: Run, options: SolveOptions) -> Sol
     work = WorkLimits(late=lambda: options.late)
     tree = branch_and_bound(
         summed,
-        lambda part, most: HighsRelaxation(part, most, time_limit_s=options.finishing.left_s),
+        lambda part, most: HighsRelaxation(part, most, deadline=options.finishing.deadline),
         start=start,
         within=(options.gap, 0.0),
         work=work,
@@ -110,7 +109,7 @@ def solve_summed(program: LinearProgram, run: Run, options: SolveOptions) -> Sol
     bound = min(max(*bounds, program.objective(root.point)), objective)
     reached = objective - bound <= options.gap * abs(objective)
     stop = stop if reached or stop is not Stop.OPTIMAL else Stop.EXHAUSTED
-    stats = replace(Stats.of(program, raw=raw, solve_s=time.perf_counter() - began), nodes=nodes)
+    stats = replace(Stats.of(program, raw=raw, solve_s=clock_s() - began), nodes=nodes)
     leaves = summed_leaves(program, off, part, rows, groups, tree)
     return Solution(stop=stop, point=point, objective=objective, bound=bound, stats=stats, leaves=leaves)
 
@@ -127,8 +126,7 @@ def _whole(point: Floats | None, part: SubProgram, held: Floats) -> Floats | Non
 def _opened(program: LinearProgram, options: SolveOptions) -> HighsRelaxation:
     from solvers.highs_relaxation import HighsRelaxation
 
-    left_s = options.left_s
-    return HighsRelaxation(program, time_limit_s=None if isinf(left_s) else left_s)
+    return HighsRelaxation(program, deadline=options.begun().deadline)
 
 
 def _whole_bounds(program: LinearProgram) -> tuple[Floats, Floats]:

@@ -19,6 +19,7 @@ from router.loading.catalogue import problem_sha256
 from router.output import check_writable
 from router.plan.across import reaches_across
 from router.plan.document import Plan, ShadowPrices, SolverRun, StatedOptions, Verified, VerifiedCheck
+from router.plan.left_out import ended_by_clock
 from router.plan.proof import Proof, ProofBlocks, ProofFile, part_line
 from router.plan.rows import InstanceRow, MinuteSource, QuotaRow, RouteRow, UnservedRow
 from router.plan.start import start_of
@@ -253,7 +254,9 @@ def _answers(
                 )
             yield task
 
-    with closing(stream(solved_block, tasks(), workers)) as answers:
+    deadline = search.options.deadline
+    ended = None if deadline is None else deadline.ended
+    with closing(stream(solved_block, tasks(), workers, ended)) as answers:
         for answer in answers:
             done += 1
             doing(f"{done:,} of {total:,} blocks of periods")
@@ -393,6 +396,7 @@ def _stated(problem: Problem, plan: Plan, search: Search, made: _Assembly) -> Pl
             *notes_of(problem),
             *waiting_notes(problem, made.routes.values()),
             how,
+            *ended_by_clock(search.options.ended_by_clock),
             *burst_notes(made.refusing),
         ),
     )

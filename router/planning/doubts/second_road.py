@@ -84,7 +84,7 @@ def second_opinion(problem: Problem, plan: Plan, solver: str, options: SolveOpti
     )
     if cut_off <= 0:  # no price is negative
         return replace(asked, outcome="confirmed")
-    if options.left_s < LEAST_S * (encoded.program.n_columns + encoded.program.matrix.nnz):
+    if options.short_of(LEAST_S * (encoded.program.n_columns + encoded.program.matrix.nnz)):
         return replace(asked, stop=Stop.TIME_LIMIT.value)
     answer = run(cut_off_at(encoded.program, cut_off), solver, options)
     asked = replace(asked, stop=answer.stop.value)

@@ -104,7 +104,7 @@ def searched_by(
     from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
 
     def opened(program: LinearProgram, most_iterations: int | None) -> HighsRelaxation:
-        return HighsRelaxation(program, most_iterations, time_limit_s=options.finishing.left_s)
+        return HighsRelaxation(program, most_iterations, deadline=options.finishing.deadline)
 
     nodes = max(WorkLimits.nodes, int(effort / PER_NODE))
     work = WorkLimits(nodes, effort=0.0 if options.late else effort, late=lambda: options.late)
