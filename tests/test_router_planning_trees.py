@@ -67,6 +67,12 @@ def test_what_a_search_took_is_allowed_up_to_a_limit() -> None:
     assert trees.allowed(longer, 1e-6)[0] == pytest.approx(4_000_000 * trees.MORE, rel=1e-3)
     assert trees.allowed(replace(spent, iterations=10**8), 1e-6)[0] == trees.PATIENT * trees.MORE
     assert trees.allowed(replace(spent, stop=Stop.TIME_LIMIT), 1e-6) == (0.0, 0.0)
+    usd = best.decoded.objective_usd
+    near, far = (replace(spent, stop=Stop.EXHAUSTED, bound=usd * (1.0 - part)) for part in (5e-6, 5e-5))
+    assert trees.allowed(near, 1e-6) == trees.allowed(
+        spent, 1e-6
+    )  # dearer by an allowance: the solver's word is as good
+    assert trees.allowed(far, 1e-6) == (0.0, 0.0)
 
 
 def test_a_proof_that_took_half_of_a_search_leaves_no_second_look() -> None:

@@ -18,6 +18,7 @@ from solvers.core.relaxation import RelaxedAnswer
 from solvers.highs_relaxation import HighsRelaxation
 from solvers.proof import branch_and_bound, prove, safe_bound
 from solvers.proof.safe import refuting
+from solvers.proof.tied import first_of, tied
 from solvers.proof.tree import WorkLimits
 
 
@@ -242,3 +243,70 @@ def test_a_point_that_is_whole_but_for_rounding_is_still_split() -> None:
     tree = branch_and_bound(program, HighsRelaxation, within=(1e-12, 0.0))
     assert tree.bound == pytest.approx(1.0, rel=1e-12)
     assert len(tree.leaves) == 2
+
+
+def bought_once(periods: int) -> LinearProgram:
+    """Three kinds bought for all periods; what serves in each is what was bought, and a dear way takes the rest.
+
+    min T · (8.3 A + 6.1 B + 5.2 C) + Σ_t 1.3 y_t :  a_t = A, b_t = B, c_t = C,  9 a_t + 7 b_t + 5.7 c_t + y_t ≥ d_t
+    """
+    kinds, price, rate = 3, [8.3, 6.1, 5.2], [9.0, 7.0, 5.7]
+    n = kinds + periods * (kinds + 1)
+    rows, lower, upper = [], [], []
+    for t in range(periods):
+        first = kinds + t * (kinds + 1)
+        for k in range(kinds):
+            same = np.zeros(n)
+            same[[first + k, k]] = 1.0, -1.0
+            rows.append(same)
+            lower.append(0.0)
+            upper.append(0.0)
+        served = np.zeros(n)
+        served[first : first + kinds + 1] = *rate, 1.0
+        rows.append(served)
+        lower.append([61.3, 74.9][t % 2])
+        upper.append(inf)
+    whole = np.array([k % (kinds + 1) < kinds for k in range(n - kinds)])
+    return LinearProgram(
+        cost=np.concatenate([np.array(price) * periods, np.tile([0.0, 0.0, 0.0, 1.3], periods)]),
+        matrix=sparse.csr_array(np.array(rows)),
+        row_lower=np.array(lower),
+        row_upper=np.array(upper),
+        col_lower=np.zeros(n),
+        col_upper=np.concatenate([np.full(kinds, 12.0), np.where(whole, 12.0, 200.0)]),
+        integer=np.concatenate([np.ones(kinds, dtype=bool), whole]),
+    )
+
+
+def test_columns_that_rows_make_equal_are_tried_once() -> None:
+    """Nodes are as many for forty periods as for two, whose counts are bought once; the optimum by trying all 13³."""
+    cases = []
+    for periods in (2, 40):
+        needs = [[61.3, 74.9][t % 2] for t in range(periods)]
+        best = min(
+            periods * (8.3 * a + 6.1 * b + 5.2 * c)
+            + sum(1.3 * max(0.0, need - 9 * a - 7 * b - 5.7 * c) for need in needs)
+            for a, b, c in product(range(13), repeat=3)
+        )
+        cases.append((branch_and_bound(bought_once(periods), HighsRelaxation), best))
+    for tree, best in cases:
+        assert tree.complete
+        assert tree.objective == pytest.approx(best, rel=1e-9)
+        assert best * (1.0 - 1e-6) <= tree.bound <= best
+    assert cases[0][0].nodes == cases[1][0].nodes
+
+
+def test_what_is_tied_is_known_by_its_first_column() -> None:
+    """x₀ = x₂ = x₃; x₁ alone; x₄ = 2 x₀ is no tie, and neither is x₅ = x₁, which is not whole."""
+    rows = [[1, 0, -1, 0, 0, 0], [0, 0, 2, -2, 0, 0], [2, 0, 0, 0, -1, 0], [0, 1, 0, 0, 0, -1]]
+    program = LinearProgram(
+        cost=np.ones(6),
+        matrix=sparse.csr_array(np.array(rows, dtype=float)),
+        row_lower=np.zeros(4),
+        row_upper=np.zeros(4),
+        col_lower=np.zeros(6),
+        col_upper=np.full(6, 5.0),
+        integer=np.array([True, True, True, True, True, False]),
+    )
+    assert tied(program).tolist() == [0, 1, 0, 0, 4, 5]
+    assert first_of(tied(program)[:5]).tolist() == [True, True, False, False, True]

@@ -28,6 +28,7 @@ from solvers.core.record import Record
 from solvers.core.relaxation import OpenRelaxation, Relaxation
 from solvers.core.result import Stop
 from solvers.proof.safe import SafeBounds, usable
+from solvers.proof.tied import first_of, tied
 
 FARTHEST = 1e9
 """A range without end is split no farther out than this."""
@@ -172,13 +173,14 @@ class _TreeSearch:
         self.program, self.relaxation, self.within, self.work = program, relaxation, within, work
         self.safe = SafeBounds(program)
         self.columns = np.flatnonzero(program.integer)
+        self.like = tied(program)[self.columns]
         self.point = start
         self.objective = inf if start is None else program.objective(start)
         self.leaves: list[ProofLeaf] = []
         self.open: list[_OpenNode] = []
         self.nodes = self.iterations = self.last_nodes = self.halved = 0
-        self.gain = np.zeros((2, len(self.columns)))
-        self.seen = np.zeros((2, len(self.columns)))
+        self.gain = np.zeros((2, program.n_columns))  # of the first of columns that are tied
+        self.seen = np.zeros((2, program.n_columns))
 
     @property
     def target(self) -> float:
@@ -278,8 +280,8 @@ class _TreeSearch:
         if node.branch is not None and np.isfinite(bound) and np.isfinite(node.bound):
             k, side, distance = node.branch
             gain = max(bound - node.bound, 0.0) / max(distance, WHOLE)
-            self.gain[side, k] += min(gain, MOST_GAIN)
-            self.seen[side, k] += 1.0
+            self.gain[side, self.like[k]] += min(gain, MOST_GAIN)
+            self.seen[side, self.like[k]] += 1.0
 
     def _take(self, point: Floats) -> None:
         """A whole point of the relaxation is a point of the program, if it is one."""
@@ -297,8 +299,10 @@ class _TreeSearch:
         )  # where all are nearly whole, what is left of it counts
         known = self.gain.sum(axis=1) / np.maximum(self.seen.sum(axis=1), 1.0)
         usual = np.where(known > 0.0, known, 1.0)[:, None]
-        each = np.where(self.seen > 0.0, self.gain / np.maximum(self.seen, 1.0), usual)
+        gain, seen = self.gain[:, self.like], self.seen[:, self.like]
+        each = np.where(seen > 0.0, gain / np.maximum(seen, 1.0), usual)
         score = np.maximum(each[0] * down, 1e-9) * np.maximum(each[1] * (1.0 - down), 1e-9)
+        fraction &= first_of(np.where(fraction, self.like, -1))
         score = np.where(fraction, score, -1.0)
         back = self.relaxation.way_back() if self.back else None
         k = self._tried(node, value, score, back)
@@ -311,7 +315,7 @@ class _TreeSearch:
             if score[k] < 0.0 or since >= IN_VAIN:
                 break
             own = float(score[k])
-            if self.seen[:, k].min() < RELIABLE and not self._spent():
+            if self.seen[:, self.like[k]].min() < RELIABLE and not self._spent():
                 own = self._both_sides(node, k, float(value[k]))
                 if back is not None:
                     back()
@@ -343,8 +347,8 @@ class _TreeSearch:
                     product = inf
                     continue
                 gain = max(bound - node.bound, 0.0)
-                self.gain[side, k] += gain / max(distance, WHOLE)
-                self.seen[side, k] += 1.0
+                self.gain[side, self.like[k]] += gain / max(distance, WHOLE)
+                self.seen[side, self.like[k]] += 1.0
                 product *= max(gain, 1e-9)
         return product
 

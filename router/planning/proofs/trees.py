@@ -34,6 +34,7 @@ PER_NODE = 250  # of that, a relaxation takes at least
 DIGITS = 17  # of weights, all: what is rounded round by round multiplies what they are off by
 ROUNDS, CELLS = 4, 1_000_000.0  # of roundings; and of the tableau that they are read from, at most
 MORE, NEAR = 2 / 3, 5e-3  # of the search's work, for a tree so near after `FLOOR`: no other comes to an end
+A_LITTLE = 1e-5  # relative: as much as an allowance is worth where what it saves is dear
 ALONE = 3_000  # columns: beyond, no second look confirms what a solver claims
 
 
@@ -54,9 +55,12 @@ class Grown:
 def allowed(incumbent: Incumbent, gap: float) -> tuple[float, float]:
     """Work beyond `FLOOR` for the proof of a plan that a solver calls optimal, and how near a bound must be by then.
 
-    In all no more than the search took; where no more than `gap` was asked for, a large program has `PATIENT`.
+    In all no more than the search took; where no more than `gap` was asked for, a large program has `PATIENT`. A plan
+    whose flows cost a little more without the allowance than the solver's point is one of these.
     """
-    if incumbent.stop is not Stop.OPTIMAL:
+    usd = incumbent.decoded.objective_usd
+    little = incumbent.stop is Stop.EXHAUSTED and usd - incumbent.bound <= A_LITTLE * abs(usd)
+    if incumbent.stop is not Stop.OPTIMAL and not little:
         return 0.0, 0.0
     program = incumbent.encoded.program
     if program.n_columns > ALONE and incumbent.options.gap <= gap:
