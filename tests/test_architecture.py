@@ -296,6 +296,7 @@ def test_no_assert_guards_user_data(path: Path) -> None:
 
 ASKS_THE_TIME = {
     "solvers/core/deadline.py",
+    "router/commands/options.py",  # when a command begins
     *("router/reoptimisation/scheduled.py", "router/reoptimisation/freshness.py"),  # of runs and of files
 }
 LIMITS_OF_SOLVERS = {

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hand_clock import set_clock
 
 from problems.core.encode import encode
 from router.loading.catalogue import load
 from router.normalise import normalise
 from router.planning import by_hand
 from router.planning.fixed import Fixed
+from router.planning.two_steps import run
 from router.schema import Problem
 from solvers import SolveOptions, is_feasible, solve
 
@@ -29,6 +31,25 @@ def test_it_keeps_every_row_and_its_bound_holds(name: str, few: int, monkeypatch
     assert is_feasible(encoded.program, plan.point, tolerance=1e-6)
     near = 1e-6 * abs(best.objective)
     assert plan.bound - near <= best.objective <= plan.objective_usd + near
+
+
+def test_what_is_bought_by_the_token_has_a_plan_in_the_overtime(monkeypatch: pytest.MonkeyPatch) -> None:
+    """60 s and one more have passed, 2 of the overtime are left: what bills take is still worked out, no other way is.
+
+    mixed.yaml with nothing signed and nothing rented: every workload where its tokens cost least.
+    """
+    clock = set_clock(monkeypatch)
+    encoded = encode(normalise(load(EXAMPLES / "mixed.yaml")))
+    in_time = by_hand.made_by_hand(encoded, "highs", SolveOptions(), Fixed())
+    late = SolveOptions().begun()
+    clock.s += 61.0
+    limits = list[float]()
+    monkeypatch.setattr(by_hand, "run", lambda *search: limits.append(search[2].left_s) or run(*search))
+    plan = by_hand.made_by_hand(encoded, "highs", late, Fixed())
+    assert plan is not None
+    assert in_time is not None
+    assert plan.objective_usd == pytest.approx(in_time.objective_usd)
+    assert limits == pytest.approx([2.0])
 
 
 def test_a_relaxation_of_all_flows_bounds_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:

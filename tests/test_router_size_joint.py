@@ -12,10 +12,12 @@ import pytest
 from benchmarks.sizing import year
 from benchmarks.textbook_shapes import textbook_shape
 from campaign import times
+from hand_clock import set_clock
 from problem_factory import Data, api, gpu, load, monthly, problem
 from random_sizing import random_problem
 from sizing_factory import MONTH, M, contract, futures, near
 
+from problems.core.arrays import Floats
 from problems.core.decision import decision_of
 from problems.core.encode import Encoded, encode
 from problems.core.instance import Instance
@@ -97,6 +99,41 @@ def test_scenarios_are_shared_out_where_there_are_many(monkeypatch: pytest.Monke
     assert SizeOptions().suited(options.SHARED_OUT, generated=False).workers == 3
     assert SizeOptions().suited(options.SHARED_OUT - 1, generated=False).workers == 1
     assert SizeOptions(workers=2).suited(10, generated=False).workers == 2
+
+
+def test_no_processes_are_started_that_would_be_ready_when_the_time_is_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where they are asked for they are."""
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+    short, long = 0.5 * options.TO_START_S, options.TO_START_S
+    many = options.SHARED_OUT
+    assert SizeOptions().suited(many, generated=False, limit_s=short).workers == 1
+    assert SizeOptions().suited(many, generated=False, limit_s=long).workers == 3
+    assert SizeOptions(workers=2).suited(many, generated=False, limit_s=short).workers == 2
+
+
+@pytest.mark.usefixtures("jointly")
+def test_cuts_that_the_time_ends_leave_the_best_first_stage_that_was_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of 60 s the first look at all scenarios takes 61: one whole first stage follows in the overtime of 3 s."""
+    inst, clock = shape(), set_clock(monkeypatch)
+    best = decide(inst, STUDY)
+    at = JointRecourse.at
+
+    def slowly(self: JointRecourse, x: Floats) -> tuple[Floats, Floats, Floats]:
+        clock.s = max(clock.s, began + 61.0)
+        return at(self, x)
+
+    monkeypatch.setattr(JointRecourse, "at", slowly)
+    began = clock.s
+    late = decide(inst, replace(STUDY, options=replace(STUDY.options, time_limit_s=60.0).begun()))
+    assert (best.stop, late.stop) == (Stop.OPTIMAL, Stop.TIME_LIMIT)
+    assert late.method == best.method == "cuts"
+    assert best.plan is not None
+    assert late.plan is not None
+    assert late.bound_usd <= best.plan.objective_usd * (1 + 1e-7) <= late.plan.objective_usd * (1 + 2e-7)
 
 
 def test_the_proof_of_many_futures_takes_a_part_of_the_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:

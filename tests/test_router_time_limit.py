@@ -180,8 +180,22 @@ def test_a_sized_plan_stands_whatever_question_the_time_ends_in(clock: HandClock
     for question in QUESTIONS[QUESTIONS.index(moment) + 1 :]:
         named = [text for text in sizing.out_of_time if question in text]
         assert named or question in ("quotes", "signing more or less"), question
+    assert ("its plan in every scenario by itself" in sizing.out_of_time) == (moment == QUESTIONS[0])
     assert (sizing.ws_usd is None) == (moment in QUESTIONS[:2])
     assert f"left out for want of time: {', '.join(sizing.out_of_time)}" in " ".join(report_of(plan).notes)
+
+
+def test_of_one_future_the_plan_of_all_is_a_plan_too(clock: HandClock) -> None:
+    """10 B tokens, third alone: 10,000 USD. No time is left once it is found; rows of one future name none."""
+
+    def doing(what: str) -> None:
+        clock.s += 1e6 if what == QUESTIONS[0] else 0.0
+
+    plan = size(load_text(TWO_QUOTES.partition("scenarios:")[0]), options=LIMIT, progress=doing)
+    assert plan.verified is not None
+    assert plan.verified.ok
+    assert plan.cost_usd == approx(10_000.0)
+    assert {row.scenario for row in (*plan.routes, *plan.settlements)} == {None}
 
 
 def test_a_walk_away_price_that_is_known_is_shown_beside_one_that_is_not(

@@ -13,6 +13,7 @@ from hand_clock import HandClock, set_clock
 from pytest import approx
 from solver_cases import diet, large_lp, market_split
 
+from router.commands import options as flags
 from solvers import SolveOptions, Stop, solve
 from solvers.core.deadline import Deadline
 from solvers.highs_relaxation import HighsRelaxation
@@ -23,6 +24,20 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture
 def now(monkeypatch: pytest.MonkeyPatch) -> HandClock:
     return set_clock(monkeypatch)
+
+
+def test_what_a_command_loads_before_it_begins_is_in_its_time(
+    now: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 60 s 3 are spent on imports: 57 are left, and with the overtime of 3 s 60."""
+    monkeypatch.setattr(flags, "clock_s", lambda: 1_003.0)
+    search = flags.SearchFlags("highs", 1e-6, 60.0, 1, 0, False, (), since=1_000.0)
+    begun = search.begun()
+    assert (begun.left_s, begun.finishing.left_s, begun.time_limit_s) == approx((57.0, 60.0, 60.0))
+    now.s += 57.0
+    assert begun.late
+    endless = flags.SearchFlags("highs", 1e-6, inf, 1, 0, False, (), since=0.0).begun()
+    assert endless.left_s == inf
 
 
 def test_a_limit_runs_from_the_moment_that_it_is_begun(now: HandClock) -> None:

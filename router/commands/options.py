@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial, wraps
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,9 +23,14 @@ if TYPE_CHECKING:
 EXAMPLE = "router examples copy quickstart && router solve quickstart.yaml"
 
 
+def clock_s() -> float:
+    """Seconds from some moment on: for when a command begins, before it loads what has the deadline's clock."""
+    return monotonic()
+
+
 @dataclass(frozen=True)
 class SearchFlags:
-    """How a plan is looked for."""
+    """How a plan is looked for, and since when: what a command loads before it begins is in its time too."""
 
     solver: str
     gap: float
@@ -33,10 +39,12 @@ class SearchFlags:
     seed: int
     relax: bool
     native: tuple[str, ...]
+    since: float = field(default_factory=clock_s)
 
     def begun(self, log: bool = False) -> SolveOptions:
-        """The same as `options`, with the time running from now on: what a command asks first of all."""
-        return self.options(log).begun()
+        """The same as `options`, with the time running since the flags were read."""
+        options = self.options(log)
+        return options.begun(clock_s() - self.since)
 
     def options(self, log: bool = False) -> SolveOptions:
         """For the solver. Raises InputError for values that make no sense."""

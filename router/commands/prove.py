@@ -6,6 +6,7 @@ import click
 
 from router.commands.options import (
     allow_files_option,
+    clock_s,
     json_option,
     output_option,
     problem_of,
@@ -44,6 +45,7 @@ def prove(
     """
     import math
 
+    since = clock_s()
     from router.commands.plan_file import with_proof_beside
     from router.plan.file import read_plan
     from router.planning.doubts.second_road import another_solver, second_opinion
@@ -53,7 +55,8 @@ def prove(
 
     problem = problem_of(file)
     stated = with_proof_beside(read_plan(plan, problem), plan)
-    options = SolveOptions(seed=seed, time_limit_s=None if math.isinf(time_limit) else time_limit).begun()
+    options = SolveOptions(seed=seed, time_limit_s=None if math.isinf(time_limit) else time_limit)
+    options = options.begun(clock_s() - since)
     with progress("checking"):
         failed = verify(problem, stated).failed()
     if failed:

@@ -67,7 +67,8 @@ from router.commands.terminal import answer, progress
 @click.option(
     "--workers",
     type=click.IntRange(1, 4096),
-    help="Processes that share the scenarios; default: one for each core, 8 at most, and 1 where the problem is small.",
+    help="Processes that share the scenarios; default: one for each core, 8 at most, and 1 where the problem is small "
+    "or the limit under 20 s.",
 )
 @click.option(
     "--backend",

@@ -180,7 +180,7 @@ def _by_the_token(encoded: Encoded, solver: str, options: SolveOptions) -> Float
     others = np.flatnonzero(~is_flow & ~program.integer)
     if len(others):
         try:
-            found = run(program.take(others, point=point).program, solver, options).point
+            found = run(program.take(others, point=point).program, solver, options.finishing).point
         except RouterError:
             return None
         if found is None:

@@ -167,9 +167,9 @@ class OfferRows:
     coverage: tuple[CoverageRow, ...]
 
 
-def decode_about(encoded: Encoded, settled: Settled, offers: Bools, *, named: bool) -> OfferRows:
+def decode_about(encoded: Encoded, settled: Settled, offers: Bools) -> OfferRows:
     """Of a point read as a plan what is about some offers (O,), halves of replicas with the whole of them."""
-    point = settled.point
+    point, named = settled.point, len(encoded.instance.scenarios) > 1
     listed, pairs = signed_starts(encoded, point), list(zip(encoded.views, encoded.columns, strict=True))
     rows = [
         (

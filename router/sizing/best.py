@@ -56,11 +56,11 @@ class WholePlan:
 
     def decoded(self) -> Decoded:
         """All rows."""
-        return decode(self.plan.encoded, self.plan.point, named=True, stating=self.plan.options.finishing)
+        return decode(self.plan.encoded, self.plan.point, stating=self.plan.options.finishing)
 
     def about(self, offers: Bools) -> OfferRows:
         """The rows about some offers (O,)."""
-        return decode_about(self.plan.encoded, self.plan.settled, offers, named=True)
+        return decode_about(self.plan.encoded, self.plan.settled, offers)
 
     @cached_property
     def contracts(self) -> tuple[ContractRow, ...]:
@@ -238,6 +238,12 @@ def best_of_program(inst: Instance, first: BoundedDecision, plan: Incumbent) -> 
     """The plan of all scenarios that one program found."""
     lines, cost = cost_rows(plan.encoded, plan.settled.point)
     return Best(inst, replace(first, plan=None), cost, WholePlan(plan, lines))
+
+
+def rows_of_program(inst: Instance, first: BoundedDecision, plan: Incumbent) -> Best:
+    """The same with its rows read at once, where they are what the plan states."""
+    decoded = WholePlan(plan, ()).decoded()
+    return Best(inst, replace(first, plan=None), decoded.by_scenario, (decoded,))
 
 
 def try_best_plan(study: Study, inst: Instance, joint: JointSearch | None = None) -> Best | None:

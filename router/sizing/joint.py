@@ -143,10 +143,13 @@ class JointSearch:
         return None if point is None else cost_rows(exactly, settle(exactly, point).point)[1]
 
     def found(self, study: Study) -> tuple[Incumbent, int] | None:
-        """The best plan, and the rounds that it took; None where they came to no end."""
+        """The best plan, and the rounds that it took; None where they came to no end.
+
+        Where the time came to its end, the best of those that were tried: no time is left for another search.
+        """
         began, program, recourse = clock_s(), self.encoded.program, self.recourse
         found = self.cut(study)
-        if found.x is None or found.stop is not Stop.OPTIMAL:
+        if found.x is None or found.stop not in (Stop.OPTIMAL, Stop.TIME_LIMIT):
             return None
         cost, _, _ = recourse.at(found.x)
         if not np.isfinite(cost).all():
@@ -156,7 +159,7 @@ class JointSearch:
         first = Solution(found.stop, point, program.objective(point), found.bound)
         taken_s = clock_s() - began
         try:
-            plan = finished(self.encoded, first, (study.solver, study.options), Fixed(), taken_s)
+            plan = finished(self.encoded, first, (study.solver, study.options.finishing), Fixed(), taken_s)
         except SolverFailed:  # the solver's tolerance is all that serves some load: see `gates`
             return None
         return plan, found.rounds

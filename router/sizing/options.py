@@ -14,6 +14,7 @@ from solvers import SolveOptions
 
 QUICK = 20_000  # flow columns: up to here alternatives, flips and quotes, some forty searches, are looked into unasked
 SHARED_OUT = 5_000  # flow columns: from here on scenarios are shared out unasked
+TO_START_S = 20.0  # a limit below that is over before processes that take seconds to start are of use
 MOST_WORKERS = 8
 SHOWN = 3  # alternatives
 DRAWN = 200  # fresh futures
@@ -36,8 +37,11 @@ class SizeOptions:
     seed: int = 0  # of the scenarios drawn afresh
     left_out: tuple[str, ...] = ()  # options that were not taken because the problem is large
 
-    def suited(self, flows: int, *, generated: bool) -> SizeOptions:
-        """With nothing left open, for a problem of so many flow columns; generated scenarios can be drawn afresh."""
+    def suited(self, flows: int, *, generated: bool, limit_s: float | None = None) -> SizeOptions:
+        """With nothing left open, for a problem of so many flow columns and a limit of so many seconds.
+
+        Generated scenarios can be drawn afresh.
+        """
         quick = flows <= QUICK
         open_ = {"--alternatives N": self.alternatives, "--quotes": self.questions}
         if generated:
@@ -47,7 +51,7 @@ class SizeOptions:
             self,
             alternatives=(SHOWN if quick else 0) if self.alternatives is None else self.alternatives,
             questions=quick if self.questions is None else self.questions,
-            workers=_workers(flows) if self.workers is None else self.workers,
+            workers=_workers(flows, limit_s) if self.workers is None else self.workers,
             out_of_sample=drawn if self.out_of_sample is None else self.out_of_sample,
             left_out=() if quick else tuple(name for name, stated in open_.items() if stated is None),
         )
@@ -58,8 +62,10 @@ class SizeOptions:
         return bool(self.alternatives) or bool(self.questions)
 
 
-def _workers(flows: int) -> int:
+def _workers(flows: int, limit_s: float | None) -> int:
     """As many as there are cores, at most `MOST_WORKERS`, where that is worth starting them."""
+    if limit_s is not None and limit_s < TO_START_S:
+        return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores, MOST_WORKERS) if flows >= SHARED_OUT else 1
 

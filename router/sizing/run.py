@@ -32,7 +32,7 @@ from router.planning.publish import checked, gap_of, options_of, versions
 from router.planning.solve import DEFAULT_SOLVER
 from router.schema import Generated, Problem
 from router.sizing.alternatives import Weighed, amounts, weigh
-from router.sizing.best import ROUNDING, Best, best_of_program, figures, plan_under, priced_plan
+from router.sizing.best import ROUNDING, Best, figures, plan_under, priced_plan, rows_of_program
 from router.sizing.first_stage import decide
 from router.sizing.joint import Asked, prepared
 from router.sizing.measures import Baselines, baselines
@@ -49,6 +49,9 @@ PART_DECIDED = (
 FOR_QUESTIONS = 0.9  # of what is then left; the rest is for the check
 A_PART = 0.2  # of the time left, for measures and for amounts each
 FOR_VARIANTS = 0.6  # the best plans without and with each offer: quotes are read from them
+READ_S = 40e-6  # for each flow column, to read the plan of all scenarios and to check it
+PRICED_S = 200e-6  # for each flow column, to price every scenario: writing, solving and reading its program
+EACH = "its plan in every scenario"
 TURNS = 5  # how often a better plan, met while looking for alternatives, is taken in its place
 REFUTES = 1e-5  # relative: a plan this much below the bound shows that the solver's bound was wrong
 
@@ -82,7 +85,7 @@ def size(
     loaded, how = load(problem), how or SizeOptions()
     inst = normalise(loaded)
     flows = flows_of(inst, admissible(inst)[0])
-    how = how.suited(flows, generated=isinstance(loaded.scenarios, Generated))
+    how = how.suited(flows, generated=isinstance(loaded.scenarios, Generated), limit_s=begun.time_limit_s)
     with start_workers(how.backend, how.workers or 1) as workers:
         watched, left_s = Study(solver, begun, how.method, workers), begun.left_s
         study = replace(
@@ -90,10 +93,11 @@ def size(
         )  # who watches is told of the first stage alone
         if how.weighs:
             begin(partial(prepared, Asked.of(inst), replace(study, workers=ALONE)), workers)
-        best = _best(study, watched, how, inst, progress)
+        best, left_out = _best(study, watched, how, inst, flows, progress)
         if begun.deadline is not None and isfinite(left_s):
             study = replace(study, step_s=PART_DECIDED * (left_s - begun.left_s))
         inquiry = Inquiry(study.within(FOR_QUESTIONS), progress)
+        inquiry.left_out += left_out
         base = None
         if how.measures:
             base = inquiry.ask("what planning with scenarios is worth", partial(baselines, inst=inst), A_PART)
@@ -108,21 +112,34 @@ def size(
 
 
 def _best(
-    study: Study, watched: Study, how: SizeOptions, inst: Instance, progress: Callable[[str], None]
-) -> Best:
-    """The first stage, and its plan in every scenario."""
+    study: Study,
+    watched: Study,
+    how: SizeOptions,
+    inst: Instance,
+    flows: int,
+    progress: Callable[[str], None],
+) -> tuple[Best, list[str]]:
+    """The first stage, and its plan in every scenario; with what was left out for want of time.
+
+    Where one program found the first stage, its own plan of all scenarios stands in: not the best of each, and a plan.
+    """
     progress("what to sign")
+    reading = READ_S * flows / max(study.options.left_s, READ_S * flows)
+    share = FOR_THE_ANSWER if how.weighs else max(1.0 - reading, FOR_THE_ANSWER)
     try:
-        first = decide(inst, watched.within(FOR_THE_ANSWER if how.weighs else 1.0), twice=True)
+        first = decide(inst, watched.within(share), twice=True)
     except Infeasible as error:
         raise Infeasible(_why_none(study, inst, error)) from error
-    progress("its plan in every scenario")
+    progress(EACH)
+    plan = first.plan
+    if plan is None:
+        return priced_plan(study.finishing, inst, first), []
     try:
-        return priced_plan(study.finishing, inst, first)
-    except NoPlanInTime:  # the one program's own plan of all scenarios is not the best of each, and a plan
-        if first.plan is None:
-            raise
-        return best_of_program(inst, first, first.plan)
+        if not study.finishing.options.short_of(PRICED_S * flows / study.workers.count):
+            return priced_plan(study.finishing, inst, first), []
+    except NoPlanInTime:
+        pass
+    return rows_of_program(inst, first, plan), [f"{EACH} by itself"]
 
 
 def _why_none(study: Study, inst: Instance, error: Infeasible) -> str:

@@ -32,11 +32,11 @@ class Deadline:
     ended: Ended = field(default_factory=Ended, compare=False, repr=False)
 
     @classmethod
-    def after(cls, seconds: float | None) -> Deadline:
-        """So many seconds from now on; None: never."""
+    def after(cls, seconds: float | None, spent_s: float = 0.0) -> Deadline:
+        """So many seconds from now on, less those that are spent; None: never."""
         if seconds is None:
             return cls()
-        at = monotonic() + seconds
+        at = monotonic() + seconds - spent_s
         return cls(at, at + max(OVERTIME * seconds, LEAST_OVERTIME_S))
 
     @property

@@ -54,11 +54,11 @@ class SolveOptions:
             value = getattr(self, name)
             need(value is None or (isfinite(value) and value > 0), name, "must be above 0, or None")
 
-    def begun(self) -> SolveOptions:
-        """The same, with the time running from now on; where it runs already, unchanged."""
-        return (
-            self if self.deadline is not None else replace(self, deadline=Deadline.after(self.time_limit_s))
-        )
+    def begun(self, spent_s: float = 0.0) -> SolveOptions:
+        """The same, with the time running, so many seconds of it spent; where it runs already, unchanged."""
+        if self.deadline is not None:
+            return self
+        return replace(self, deadline=Deadline.after(self.time_limit_s, spent_s))
 
     @property
     def left_s(self) -> float:

@@ -96,8 +96,10 @@ class _Search:
                 self._tell(value if not self.master.is_mip else np.inf)
             before = self.bound
             outer, stop = self._master(relaxed=True)
-            if outer is None:
+            if outer is None and (stop is not Stop.TIME_LIMIT or not self.cuts.rows):
                 return stop
+            if outer is None:
+                break
             # where whole first stages follow, they are cut in their turn
             close = max(self.options.gap, ROUGH) if self.master.is_mip else self.options.gap
             if np.isfinite(value) and value - self.bound <= close * max(abs(value), 1e-12):
@@ -147,7 +149,8 @@ class _Search:
     def _master(self, *, relaxed: bool) -> tuple[Floats | None, Stop]:
         program = self.cuts.program()
         gap = self.options.gap / 4
-        own = replace(self.options, gap=gap, watch=None)
+        first = not relaxed and self.best_x is None  # without it there is no plan
+        own = replace(self.options.finishing if first else self.options, gap=gap, watch=None)
         answer = solve(highs, program.relax() if relaxed else program, own)
         if answer.stop is Stop.INTERRUPTED:
             raise KeyboardInterrupt
