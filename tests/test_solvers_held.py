@@ -11,10 +11,11 @@ from pytest import approx
 from scipy import sparse
 
 from solvers import LinearProgram, SolveOptions, is_feasible, solve
+from solvers.components import content
 from solvers.piecewise.boxed import BoxedRounds
 from solvers.piecewise.copies import with_copies
 from solvers.piecewise.held import HeldLeaf, HeldTree, within
-from solvers.piecewise.holding import solve_holding
+from solvers.piecewise.holding import PLAN_NODES, solve_holding
 from solvers.piecewise.priced import PricedPieces
 from solvers.piecewise.rounds import PriceRounds
 from solvers.strengthened import strengthened
@@ -162,3 +163,23 @@ def test_what_spans_first_and_then_the_pieces_leads_to_a_plan_near_the_best(seed
     assert best.objective * (1 - 1e-6) <= found.objective <= 1.02 * best.objective
     assert found.bound <= best.objective * (1 + 1e-6)
     assert told == sorted(told, reverse=True) and told[-1] == approx(found.objective)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_searches_that_nodes_limit_and_none_twice(seed: int) -> None:
+    """The solver's nodes end every program over all pieces; one that was solved is not solved again: of these six,
+    where windows of all four hours were solved in each of three passes, none is."""
+    program, part = hours(Random(seed))
+    asked = list[tuple[bytes, object]]()
+
+    def counting(case: LinearProgram, options: SolveOptions):  # type: ignore[no-untyped-def]
+        if case.integer.sum() == program.integer.sum():
+            asked.append((content(case), options.native.get("mip_max_nodes")))
+        return run(case, options)
+
+    found = solve_holding(program, part, counting, OPTIONS, by_nodes=True)
+    plain = solve_holding(program, part, run, OPTIONS)
+    assert found is not None and plain is not None
+    assert found.objective == plain.objective
+    assert {nodes for _, nodes in asked} == {PLAN_NODES}
+    assert len(set(asked)) == len(asked)

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.components import Solve
+from solvers.components import Solve, content
 from solvers.core.deadline import clock_s
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
@@ -30,6 +31,9 @@ WHOLE = 1e-6
 FOR_FIRST, FOR_PLAN, FOR_TREE = 0.2, 0.2, 0.7
 """Shares of the time that is left: for the first decision, for each program of a plan, for the tree."""
 
+FOR_LIMITED, FIRST_NODES, PLAN_NODES = 0.5, 2_000, 500
+"""The same of the first two where HiGHS's nodes limit them, which end them before the clock does."""
+
 ROUGH = 3e-4
 """Relative: prices so near to the best there are tell which decisions are worth a plan."""
 
@@ -39,11 +43,17 @@ NEAR = 0.1  # of the gap asked for: so far programs of a few pieces are solved
 
 
 def solve_holding(
-    program: LinearProgram, part: Ints, solve: Solve, options: SolveOptions, start: Floats | None = None
+    program: LinearProgram,
+    part: Ints,
+    solve: Solve,
+    options: SolveOptions,
+    start: Floats | None = None,
+    *,
+    by_nodes: bool = False,
 ) -> Solution | None:
     """`part` (n,) is the piece of each column, in order of time, −1 where it spans. None where no plan is met this way.
 
-    `start` (n,): a plan that is known.
+    `start` (n,): a plan that is known. `by_nodes`: `solve` is HiGHS, whose nodes are limited beside its time.
 
     `Stop.OPTIMAL` only where the gap asked for is reached; else `Stop.TIME_LIMIT` or `Stop.EXHAUSTED`.
     """
@@ -53,7 +63,7 @@ def solve_holding(
     if answer is None:
         return None
     search = _HoldingSearch(program, part, HeldTree(program, part, answer, solve, options), solve, options)
-    search.watch = watch
+    search.watch, search.by_nodes = watch, by_nodes
     search.tree.near = ROUGH
     if start is not None:
         search.begin(start)
@@ -82,7 +92,9 @@ class _HoldingSearch:
         self.point: Floats | None = None
         self.objective = np.inf
         self.leaf: HeldLeaf | None = None
+        self.taken = set[bytes]()  # programs of plans: one that was solved says nothing new
         self.watch: Callable[[float, float], None] | None = None
+        self.by_nodes = False
 
     @property
     def enough(self) -> float:
@@ -101,7 +113,7 @@ class _HoldingSearch:
     def first(self) -> None:
         """The decision that is best for pieces relaxed."""
         spanning = replace(self.tree.strong, integer=self.program.integer & (self.part < 0))
-        point = self.solve(spanning, self.options.within(FOR_FIRST)).point
+        point = self.solve(spanning, self._limited(FOR_FIRST, FIRST_NODES)).point
         if point is not None:
             values = np.round(point[self.tree.spans])
             self.plan(self.tree.at(values))
@@ -136,16 +148,27 @@ class _HoldingSearch:
         for start in range(0, last + 1, TOGETHER // 2):
             if self.options.late or self.point is None:
                 break
-            value = np.round(self.point[self.inside])
+            value = np.round(self.point[self.inside]) + 0.0
             piece = self.part[self.inside]
             free = (start <= piece) & (piece < start + TOGETHER)
             low, high = np.where(free, -np.inf, value), np.where(free, np.inf, value)
             better |= self._take(self._between(leaf, low, high))
         return better
 
+    def _limited(self, share: float, nodes: int) -> SolveOptions:
+        """Within so many nodes where the solver counts them, else within a share of the time that is left."""
+        if not self.by_nodes:
+            return self.options.within(share)
+        options = self.options.within(FOR_LIMITED)
+        return replace(options, native={**options.native, "mip_max_nodes": nodes})
+
     def _take(self, program: LinearProgram) -> bool:
         """Whether the best point of a program is a better plan."""
-        options = replace(self.options.within(FOR_PLAN), gap=NEAR * self.options.gap)
+        key = sha256(content(program)).digest()
+        if key in self.taken:
+            return False
+        self.taken.add(key)
+        options = replace(self._limited(FOR_PLAN, PLAN_NODES), gap=NEAR * self.options.gap)
         point = self.solve(program, options).point
         if point is None:
             return False

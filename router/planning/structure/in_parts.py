@@ -28,6 +28,11 @@ NARROW = 400  # columns of a narrow window, about
 FEWEST_PIECES = 50  # with whole columns
 LARGEST_PIECE, MOST_WHOLE = 1_500, 60  # columns: beyond, a tree of our own is not the means
 ALONE = 0.2  # of the time that is left: so long a program of few spanning columns is tried whole
+LIMITED, ALONE_LIMITED, SPANNING_NODES = (
+    20_000,
+    0.5,
+    600,
+)  # up to so many columns nodes limit that, within so much of the time, which they end long before the clock does
 MOST_ALONE, ALONE_NODES = (
     10_000,
     10,
@@ -146,12 +151,22 @@ def many_small(program: LinearProgram, piece: np.ndarray) -> bool:
     return not (few or size.max(initial=0) > LARGEST_PIECE or whole.max(initial=0) > MOST_WHOLE)
 
 
-def _spanning_first(program: LinearProgram, step: np.ndarray, run: Run, options: SolveOptions) -> Solution:
-    """Whole, where that ends soon; else what spans periods first, and the cheaper plan of both."""
-    alone = run(program, options.within(ALONE))
-    if alone.stop is not Stop.TIME_LIMIT:
+def _spanning_first(
+    program: LinearProgram, step: np.ndarray, run: Run, options: SolveOptions, by_nodes: bool
+) -> Solution:
+    """Whole, where that ends soon; else what spans periods first, and the cheaper plan of both.
+
+    `by_nodes`: HiGHS solves it, whose nodes say what soon is, so that a slow clock finds the same plan.
+    """
+    limited = by_nodes and program.n_columns <= LIMITED and "mip_max_nodes" not in options.native
+    few = {"mip_max_nodes": SPANNING_NODES} if limited else {}
+    share = options.within(ALONE_LIMITED if limited else ALONE)
+    alone = run(program, replace(share, native={**options.native, **few}))
+    if limited and alone.stop is Stop.SOLUTION_LIMIT:  # HiGHS's word for its nodes
+        alone = replace(alone, stop=Stop.EXHAUSTED)
+    elif alone.stop is not Stop.TIME_LIMIT:
         return alone
-    held = solve_holding(program, step, run, options, alone.point)
+    held = solve_holding(program, step, run, options, alone.point, by_nodes=limited)
     if held is None or held.objective is None or held.point is None:
         return alone
     bound = min(max(alone.bound, held.bound), held.objective)
@@ -192,7 +207,7 @@ def _one(
         if summed is not None:
             return summed
     if before is None and few_spanning(program, step):
-        return _spanning_first(program, step, run, options)
+        return _spanning_first(program, step, run, options, by_pieces)
     few = int(program.integer.sum()) <= MANY_INTEGERS and not (before is not None and before.narrow)
     if few or step.max(initial=0) < 1:
         return run(program, options)
