@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hand_clock import set_clock
@@ -10,7 +11,7 @@ from hand_clock import set_clock
 from problems.core.encode import encode
 from router.loading.catalogue import load
 from router.normalise import normalise
-from router.planning import by_hand
+from router.planning import by_hand, two_steps
 from router.planning.fixed import Fixed
 from router.planning.two_steps import run
 from router.schema import Problem
@@ -50,6 +51,47 @@ def test_what_is_bought_by_the_token_has_a_plan_in_the_overtime(monkeypatch: pyt
     assert in_time is not None
     assert plan.objective_usd == pytest.approx(in_time.objective_usd)
     assert limits == pytest.approx([2.0])
+
+
+@pytest.mark.parametrize(("took_s", "again"), [(15.0, True), (16.0, False)])
+def test_a_large_program_keeps_the_flows_that_it_has_where_no_time_is_left_for_others(
+    took_s: float, again: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 60 s and 3 s of overtime the relaxation takes 15 or 16: three times as much is left, 48 s, or is not, 47."""
+    clock = set_clock(monkeypatch)
+    monkeypatch.setattr(by_hand, "FEW", 0)
+    encoded = encode(normalise(load(EXAMPLES / "case-04-self-hosted.yaml")))
+    relaxed, rounded, once_more = by_hand._relaxed, by_hand._rounded, list[float]()
+
+    def slowly(*asked: Any) -> Any:
+        clock.s += took_s
+        return relaxed(*asked)
+
+    def counted(*asked: Any) -> Any:
+        once_more.append(asked[2][1].left_s)
+        return rounded(*asked)
+
+    monkeypatch.setattr(by_hand, "_relaxed", slowly)
+    monkeypatch.setattr(by_hand, "_rounded", counted)
+    plan = by_hand.made_by_hand(encoded, "highs", SolveOptions(time_limit_s=60.0).begun(), Fixed())
+    assert plan is not None
+    assert is_feasible(encoded.program, plan.point, tolerance=1e-6)
+    assert once_more == ([48.0] if again else [])
+
+
+def test_no_solver_is_asked_that_would_look_at_its_clock_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """60 s are left, and a program of so many columns and numbers needs more before the first look."""
+    set_clock(monkeypatch)
+    encoded = encode(normalise(load(EXAMPLES / "case-04-self-hosted.yaml")))
+    size = encoded.program.n_columns + encoded.program.matrix.nnz
+    asked = list[float]()
+    monkeypatch.setattr(by_hand, "MANY", 0)
+    monkeypatch.setattr(by_hand, "solve_rounded", lambda *search: asked.append(search[1].left_s))
+    for seconds, expected in ((59.0, [30.0]), (61.0, [])):
+        monkeypatch.setattr(two_steps, "BEGINNING_S", seconds / size)
+        asked.clear()
+        assert by_hand.made_by_hand(encoded, "highs", SolveOptions().begun(), Fixed()) is not None
+        assert asked == expected
 
 
 def test_a_relaxation_of_all_flows_bounds_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from problem_factory import Data, api, by_period, gpu, load, plan_of, problem
 from pytest import MonkeyPatch, approx
 
 from router.plan.rows import RouteRow
-from router.planning import roads
+from router.planning import roads, two_steps
 from router.planning.deferred import over_time, pooling
 from router.planning.fixed import Fixed
 from router.planning.proofs.scaled import ScaledRelaxation
@@ -99,6 +99,20 @@ def test_a_plan_over_time_is_near_the_best(seed: int, monkeypatch: MonkeyPatch) 
     plan = plan_of(data)
     assert best * (1 - 1e-6) <= plan.cost_usd <= 1.1 * best
     assert plan.bound_usd <= best * (1 + 1e-6)
+
+
+def test_work_without_arrivals_is_written_once_and_not_asked_about_too_late(monkeypatch: MonkeyPatch) -> None:
+    """The smaller program is kept with the encoded one, whoever asks; without time for a solver there is no plan."""
+    pooled_always(monkeypatch)
+    monkeypatch.setattr(over_time, "MANY", 0)
+    encoded = encode_problem(load(week(Random(1), 12)))
+    assert pooling.smaller(encoded) is pooling.smaller(Fixed().applied(encoded)) is not None
+    asked = list[float]()
+    monkeypatch.setattr(over_time, "strengthened", lambda _, options: asked.append(options.left_s))
+    for a_number_s in (0.0, 1.0):
+        monkeypatch.setattr(two_steps, "BEGINNING_S", a_number_s)
+        assert over_time.planned_over_time(encoded, SolveOptions().begun(), Fixed()) is None
+    assert asked == approx([60.0 * over_time.FOR_WINDOWS], rel=0.1)
 
 
 def test_first_come_first_served(monkeypatch: MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ from problems.core.variants import repriced, rows_read_prices
 from router.errors import Infeasible
 from router.normalise import normalise
 from router.planning.two_steps import Incumbent
-from router.sizing import SizeOptions, joint, options, outcomes, size
+from router.sizing import SizeOptions, first_stage, joint, options, outcomes, size
 from router.sizing.best import best_plan, priced
 from router.sizing.first_stage import decide
 from router.sizing.joint import JointSearch
@@ -158,6 +158,39 @@ def test_the_one_that_cannot_be_served_is_named_among_many() -> None:
     costs = outcomes.costs_of(outcomes.outcomes(inst, one, STUDY))
     assert np.flatnonzero(~np.isfinite(costs)).tolist() == [31]
     assert costs[:31] == near(MONTH)
+
+
+def test_scenarios_one_by_one_are_looked_at_while_there_is_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 60 s the first scenario's program takes 61: no other is looked at, and the best first stage for the mean
+    stands. It is asked for within the 60 s."""
+    inst, clock, limits = shape(), set_clock(monkeypatch), list[float]()
+    mean = decide(replace(inst, scenarios=inst.scenarios.mean()), SMALL)
+    asked, looked, at = first_stage.search, list[int](), Recourse.at
+
+    def searched(encoded: Encoded, study: Study, fixed: Any = None) -> Incumbent:
+        limits.append(study.options.left_s)
+        return asked(encoded, study, fixed)
+
+    def slowly(self: Recourse, x: Floats, basis: Any = None) -> Any:
+        looked.append(1)
+        clock.s += 61.0
+        return at(self, x, basis)
+
+    monkeypatch.setattr(first_stage, "search", searched)
+    monkeypatch.setattr(Recourse, "at", slowly)
+    options = replace(STUDY.options, time_limit_s=60.0).begun()
+    late = decide(inst, replace(STUDY, method="cuts", options=options))
+    assert (late.stop, late.method, late.plan) == (Stop.TIME_LIMIT, "cuts", None)
+    assert late.decision.signed.tolist() == mean.decision.signed.tolist()
+    assert (len(looked), limits) == (1, [60.0])
+
+
+def test_of_one_future_there_is_nothing_to_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However large: cuts know no whole numbers of what follows the first stage, and by hand there is always a plan."""
+    monkeypatch.setattr(first_stage, "LARGEST_MONOLITH", 0)
+    inst = shape()
+    assert decide(replace(inst, scenarios=inst.scenarios.only(0)), STUDY).method == "one program"
+    assert decide(inst, STUDY).method == "cuts"
 
 
 @pytest.mark.usefixtures("jointly")

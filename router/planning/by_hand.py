@@ -4,7 +4,7 @@
     1  nothing signed, nothing rented: all work where it costs least by the token, and what follows from that
     2  the same with flows at least cost, where quotas or shares ask for more than the cheapest
     3  the relaxation, with its whole numbers rounded up, but down where a limit on them leaves no room, and instances
-       packed in hosts the largest first
+       packed in hosts the largest first; flows once more at least cost, while there is time
 
 The first takes a moment, the others a linear program or two; of a large program the second may take long, and comes
 last. Of a large program the relaxation is of few flows alone, those that cost least at first prices
@@ -27,18 +27,30 @@ from router.errors import RouterError
 from router.planning.deferred.pooling import by_arrivals, smaller
 from router.planning.fixed import Fixed
 from router.planning.packing import packed
-from router.planning.two_steps import PRICES_OF, Incumbent, finished, run
+from router.planning.two_steps import PRICES_OF, Incumbent, beginning_s, finished, run
 from router.planning.waits.tighten import short_of_capacity
-from solvers import LinearProgram, SimplexBasis, Solution, SolveOptions, SolversError, Stop, is_feasible
+from solvers import (
+    LinearProgram,
+    SimplexBasis,
+    Solution,
+    SolveOptions,
+    SolversError,
+    Stop,
+    clock_s,
+    is_feasible,
+)
 from solvers.capacity_rows import within_limits
 from solvers.first_prices import first_prices
 from solvers.rounded import solve_rounded
 
 WHOLE = 1e-6  # a count no farther above a whole number is that number
-KEPT = 1e-9  # relative: how well rows hold
+KEPT, SOLVED = 1e-9, 1e-6  # relative: how well rows hold; where flows are a solver's
 HALF = 0.5  # of the time
 FEW = 10_000  # columns: beyond, the relaxation of all takes too long
 FLOWS = 12  # of each cell
+AGAIN = (
+    3.0  # times what its relaxation took: with less left, a large program keeps the flows that it has of that
+)
 MANY, MOST = 1_500, 1_500_000  # whole columns and columns: where rounding part by part is tried first
 
 
@@ -63,7 +75,9 @@ def made_by_hand(encoded: Encoded, solver: str, options: SolveOptions, fixed: Fi
     if not plans and not large:
         plans += _rounded(some, _least(some), search, fixed)
     if large or not plans:
+        began = clock_s()
         relaxed = _relaxed(some, search)
+        again_s = AGAIN * (clock_s() - began)
         if relaxed is not None and relaxed.duals is not None:
             # flows that were left out may think what is left over of supply free: half way to its prices it is not
             half_way = 0.5 * (prices.multipliers + relaxed.duals.row)
@@ -71,7 +85,13 @@ def made_by_hand(encoded: Encoded, solver: str, options: SolveOptions, fixed: Fi
             if relaxed.stop is Stop.OPTIMAL and (some.program.col_upper == target.program.col_upper).all():
                 bound = max(bound, relaxed.bound)  # of all flows: none was left out
         if relaxed is not None and relaxed.point is not None:
-            plans += _rounded(some, packed(some, _up(some.program, relaxed.point)), search, fixed)
+            up = packed(some, _up(some.program, relaxed.point))
+            brief = large and search[1].short_of(again_s)
+            point = _completed(target, up, solver, options) if brief else None
+            if point is not None and not short_of_capacity(target, point):
+                plans.append(_plan(target, point, search))
+            else:
+                plans += _rounded(some, up, search, fixed)
     if not plans and large:
         plans += _rounded(some, _least(some), search, fixed)
     best = min(plans, key=lambda plan: plan.objective_usd, default=None)
@@ -85,7 +105,7 @@ def _rounded_relaxation(target: Encoded, search: tuple[str, SolveOptions], fixed
     """The plan of a relaxation rounded a part at a time."""
     pool = smaller(target)
     program = target.program if pool is None else pool.program
-    if program.n_columns > MOST:
+    if program.n_columns > MOST or search[1].short_of(beginning_s(program)):
         return None
     try:
         pieces = partial(_pieces, target) if pool is None else None
@@ -163,10 +183,9 @@ def _by_the_token(encoded: Encoded, solver: str, options: SolveOptions) -> Float
     """Each cell's work on the cheapest flow that no whole column has a say in, all else at least cost beside it."""
     program, point = encoded.program, _least(encoded)
     counted = np.flatnonzero(np.diff(program.by_column[:, np.flatnonzero(program.integer)].tocsr().indptr))
-    tied, is_flow = np.zeros(program.n_columns, dtype=bool), np.zeros(program.n_columns, dtype=bool)
+    tied = np.zeros(program.n_columns, dtype=bool)
     tied[program.matrix[counted].indices] = True
     for view, cols in zip(encoded.views, encoded.columns, strict=True):
-        is_flow[cols.flow] = True
         own = view.inst.workloads.steps[view.routes.workload[view.flows.route]] < 0  # by no recipe
         free = np.flatnonzero(own & ~tied[cols.flow] & (program.col_upper[cols.flow] >= 1.0))
         cell = view.flows.cell[free]
@@ -177,16 +196,28 @@ def _by_the_token(encoded: Encoded, solver: str, options: SolveOptions) -> Float
         if len(cells) < int((view.answered == np.arange(len(view.cells))).sum()):
             return None
         point[cols.flow[free[cheapest[first]]]] = 1.0
-    others = np.flatnonzero(~is_flow & ~program.integer)
-    if len(others):
+    return _completed(encoded, point, solver, options, KEPT)
+
+
+def _completed(
+    encoded: Encoded, point: Floats, solver: str, options: SolveOptions, tolerance: float = SOLVED
+) -> Floats | None:
+    """A point with its flows and whole numbers as they are, all else at least cost beside them; None where no row of
+    the program may be broken by so little.
+    """
+    program, others = encoded.program, ~encoded.program.integer
+    for cols in encoded.columns:
+        others[cols.flow] = False
+    rest, point = np.flatnonzero(others), point.copy()
+    if len(rest):
         try:
-            found = run(program.take(others, point=point).program, solver, options.finishing).point
+            found = run(program.take(rest, point=point).program, solver, options.finishing).point
         except RouterError:
             return None
         if found is None:
             return None
-        point[others] = found
-    return point if is_feasible(program, point, tolerance=KEPT) else None
+        point[rest] = found
+    return point if is_feasible(program, point, tolerance=tolerance) else None
 
 
 def _least(encoded: Encoded) -> Floats:

@@ -57,6 +57,8 @@ class Fixed:
 
     def applied(self, encoded: Encoded) -> Encoded:
         """The same program with that fixed."""
+        if self.decision is None and self.columns is None and self.spanning is None:
+            return encoded
         program = encoded.program if self.decision is None else fixed_to(encoded, self.decision)
         if self.columns is not None:
             program = program.fix(*self.columns)

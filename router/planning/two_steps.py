@@ -53,6 +53,7 @@ from solvers import (
 from solvers import solve as solve_program
 from solvers.forced import forced, gates
 
+BEGINNING_S = 1e-6  # for each column and each number of a program
 PRICES_OF = "instance counts, contracts and other integers fixed as planned"
 
 
@@ -305,6 +306,11 @@ def _of_part(part: LinearProgram, program: LinearProgram, solver: str, options: 
         return options
     options = replace(options, watch=None)
     return options if part.is_mip else by_interior_point(part, solver, options)
+
+
+def beginning_s(program: LinearProgram) -> float:
+    """Seconds before a solver looks at its clock for the first time: with less left it is not asked."""
+    return BEGINNING_S * float(program.n_columns + program.matrix.nnz)
 
 
 def run(

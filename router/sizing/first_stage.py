@@ -7,6 +7,7 @@ integers, scenario by scenario, so that the gap stated is the true one.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 
@@ -25,7 +26,7 @@ from router.sizing.joint import LARGEST_MONOLITH, JointSearch
 from router.sizing.options import Study
 from router.sizing.outcomes import chunks, flows_of, search
 from solvers import LinearProgram, Stop
-from solvers.two_stage.benders import l_shaped
+from solvers.two_stage.benders import OutOfTime, l_shaped
 from solvers.two_stage.recourse import Basis, Recourse
 from solvers.two_stage.risk import NEUTRAL
 
@@ -53,7 +54,7 @@ def decide(inst: Instance, study: Study, *, twice: bool = False) -> BoundedDecis
     spill: cuts know no minutes.
     """
     routed = admissible(inst)
-    many = flows_of(inst, routed[0]) > LARGEST_MONOLITH
+    many = len(inst.scenarios) > 1 and flows_of(inst, routed[0]) > LARGEST_MONOLITH
     if inst.spilling is None and (study.method == "cuts" or (study.method == "auto" and many)):
         try:
             return _by_cuts(inst, study, routed)
@@ -128,7 +129,10 @@ def _by_cuts(inst: Instance, watched: Study, routed: tuple[Routes, Refusals]) ->
     bases: list[Bases] = [(None,) * len(part.instance.scenarios) for part in parts]
 
     def oracle(x: Floats) -> tuple[Floats, Floats, Floats]:
-        values = study.each(partial(_values, own=x * scale), list(zip(parts, bases, strict=True)))
+        try:
+            values = study.each(partial(_values, own=x * scale), list(zip(parts, bases, strict=True)))
+        except NoPlanInTime as error:
+            raise OutOfTime from error
         bases[:] = [part[3] for part in values]
         cost, gradient, least = (np.concatenate([part[i] for part in values]) for i in range(3))
         return cost, gradient * scale, least
@@ -143,12 +147,12 @@ def _by_cuts(inst: Instance, watched: Study, routed: tuple[Routes, Refusals]) ->
     )
     if result.stop is Stop.INFEASIBLE or (result.x is None and result.stop is Stop.ITERATION_LIMIT):
         raise CutsEnd
-    if result.x is None:
+    if result.x is None and result.stop is not Stop.TIME_LIMIT:
         raise NoPlanInTime(
             f"no first stage was found within the limits ({result.stop.value}); try a longer --time-limit"
         )
     point = np.zeros(widest.program.n_columns)
-    point[: len(scale)] = result.x
+    point[: len(scale)] = start if result.x is None else result.x  # the best for the mean is one too
     return BoundedDecision(settled_decision(widest, point), result.bound, result.stop, CUTS, result.rounds)
 
 
@@ -164,19 +168,30 @@ class _Chunk:
     instance: Instance
 
 
-def _values(_: Study, task: tuple[_Chunk, Bases], *, own: Floats) -> tuple[Floats, Floats, Floats, Bases]:
+def _values(study: Study, task: tuple[_Chunk, Bases], *, own: Floats) -> tuple[Floats, Floats, Floats, Bases]:
     """(cost (S,), subgradient (S, n), least (S,), bases) of a part's scenarios at a first stage in own units (n,).
 
-    In these units cost is in USD; `least` as in `solvers.two_stage.benders.Oracle`.
+    In these units cost is in USD; `least` as in `solvers.two_stage.benders.Oracle`. Raises NoPlanInTime.
     """
+
+    def in_time[R](work: Callable[[], R]) -> R:
+        if study.options.late:
+            raise NoPlanInTime("no time was left to look at all scenarios; a longer --time-limit may help")
+        return work()
+
     part, bases = task
     programs = _programs(part.search)
     if part.number not in programs:
         count = len(part.instance.scenarios)
         routed = admissible(part.instance)
-        programs[part.number] = [_second_stage(part.instance, routed, s, len(own)) for s in range(count)]
+        programs[part.number] = [
+            in_time(partial(_second_stage, part.instance, routed, s, len(own))) for s in range(count)
+        ]
     kept = programs[part.number]
-    values = [recourse.at(own / scale, basis) for (recourse, scale), basis in zip(kept, bases, strict=True)]
+    values = [
+        in_time(partial(recourse.at, own / scale, basis))
+        for (recourse, scale), basis in zip(kept, bases, strict=True)
+    ]
     cost = np.array([np.inf if value.cost is None else value.cost for value in values])
     gradient = np.array([value.gradient / scale for value, (_, scale) in zip(values, kept, strict=True)])
     return cost, gradient, np.array([value.least for value in values]), tuple(v.basis for v in values)

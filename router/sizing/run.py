@@ -50,7 +50,7 @@ FOR_QUESTIONS = 0.9  # of what is then left; the rest is for the check
 A_PART = 0.2  # of the time left, for measures and for amounts each
 FOR_VARIANTS = 0.6  # the best plans without and with each offer: quotes are read from them
 READ_S = 40e-6  # for each flow column, to read the plan of all scenarios and to check it
-PRICED_S = 200e-6  # for each flow column, to price every scenario: writing, solving and reading its program
+PRICED_S = 300e-6  # for each flow column, to price every scenario: writing, solving and reading its program
 EACH = "its plan in every scenario"
 TURNS = 5  # how often a better plan, met while looking for alternatives, is taken in its place
 REFUTES = 1e-5  # relative: a plan this much below the bound shows that the solver's bound was wrong
@@ -139,7 +139,7 @@ def _best(
             return priced_plan(study.finishing, inst, first), []
     except NoPlanInTime:
         pass
-    return rows_of_program(inst, first, plan), [f"{EACH} by itself"]
+    return rows_of_program(inst, first, plan), [f"{EACH} by itself"] if len(inst.scenarios) > 1 else []
 
 
 def _why_none(study: Study, inst: Instance, error: Infeasible) -> str:

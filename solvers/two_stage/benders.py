@@ -56,10 +56,15 @@ def l_shaped(
     search = _Search(master, probability, oracle, options, risk)
     for told in known:
         search.cuts.add(*told)
-    stop = search.relaxed(start)
-    if stop is None:
-        stop = search.whole()
+    try:
+        stop = search.relaxed(start) or search.whole()
+    except OutOfTime:
+        stop = Stop.TIME_LIMIT
     return TwoStage(stop, search.best_x, search.bound, search.rounds)
+
+
+class OutOfTime(Exception):
+    """Of an oracle: no time is left to look at all scenarios. What was found before stands."""
 
 
 class _Search:

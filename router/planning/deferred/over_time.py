@@ -14,7 +14,7 @@ from problems.core.steps import steps_of
 from router.errors import RouterError
 from router.planning.deferred.pooling import smaller, steps_without_arrivals
 from router.planning.fixed import Fixed
-from router.planning.two_steps import Incumbent, finished, run
+from router.planning.two_steps import Incumbent, beginning_s, finished, run
 from router.planning.waits.tighten import short_of_capacity
 from solvers import LinearProgram, Solution, SolveOptions, SolversError, Stop
 from solvers.bettered import bettered
@@ -32,7 +32,7 @@ def planned_over_time(encoded: Encoded, options: SolveOptions, held: Fixed) -> I
         return None
     target = held.applied(encoded)
     pool = smaller(target)
-    if pool is None:
+    if pool is None or options.short_of(beginning_s(pool.program)):
         return None
     program, step = pool.program, steps_without_arrivals(pool, steps_of(target))
     in_time = replace(options.within(FOR_WINDOWS), watch=None)

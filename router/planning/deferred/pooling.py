@@ -13,6 +13,7 @@ import numpy as np
 from problems.core.arrays import Floats, Ints
 from problems.core.encode import Encoded
 from problems.core.lots import lots_of
+from problems.core.once import once
 from solvers import Duals, LinearProgram, SimplexBasis, Solution, SolveOptions, Stop, is_feasible
 from solvers.lots import Pooled, pooled
 
@@ -24,7 +25,17 @@ type Solve = Callable[[LinearProgram, SolveOptions, Floats | SimplexBasis | None
 
 def smaller(encoded: Encoded, program: LinearProgram | None = None) -> Pooled | None:
     """The encoded program, or another of its rows and columns, without arrivals; None where that saves little."""
-    program = encoded.program if program is None else program
+    if program is None or program is encoded.program:
+        return _own_smaller(encoded)
+    return _smaller(encoded, program)
+
+
+@once
+def _own_smaller(encoded: Encoded) -> Pooled | None:
+    return _smaller(encoded, encoded.program)
+
+
+def _smaller(encoded: Encoded, program: LinearProgram) -> Pooled | None:
     lots = lots_of(encoded) if program.n_columns > LARGE else None
     return None if lots is None else pooled(program, lots)
 
