@@ -73,14 +73,13 @@ def test_no_mix_that_keeps_its_promises_is_cut_off(seed: int) -> None:
 
 
 def test_a_user_alone_takes_what_the_formula_says() -> None:
-    """Requests of 1 s, of one size, p99 of the wait at most 1 s: what 1 / a lets be busy is that, and a part in 300
-    more at most."""
+    """Requests of 1 s, of one size, p99 of the wait at most 1 s: what 1 / a lets be busy is that."""
     use = PoolUse(1.0, (1.0, 0.0), 1.0, 1.0, 0.0, False, {"p99": 1.0})
     crowd = Crowd({"u": use}, 0, Policy())
     for n in (20, 60, 200):
         busy = most_of_a_mix([use], n)
         (weights,) = crowd.weights(["u"], [n])
-        assert n / busy * (1 - 1 / 300) <= weights["u"] <= n / busy * (1 + 2e-6)
+        assert n / busy * (1 - 3e-6) <= weights["u"] <= n / busy * (1 + 2e-6)
 
 
 def test_counts_looked_at_are_no_less_and_rise_in_steps() -> None:
@@ -114,6 +113,37 @@ def test_bands_say_of_each_count_what_their_own_row_says() -> None:
         assert own["one"] * x["one"] + own["two"] * 2 * x["two"] <= count + 1e-6
         if count <= 10:  # and nothing less: each alone may fill it
             assert found.objective == pytest.approx(-count * max(1 / 1.2, 0.95 / 1.1), rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(20, 45))
+def test_of_what_boots_as_much_serves_as_its_servers_carry(seed: int) -> None:
+    """Servers are whole, what serves need not be: rows carry what these servers do, whatever the plan has; where it is
+    the plan's own and of one user, no more than that and what a promise lets go of."""
+    rng = Random(seed)
+    c, planned = rng.choice((1.0, 4.0)), rng.uniform(1.0, 90.0)
+    use = PoolUse(1.0, (rng.choice((0.2, 1.0)), 0.0), c, 1.0, rng.random(), False, {"p99": 1.0})
+    other = replace(use, seconds=(3.0 * use.seconds[0], 0.0), budget={"p90": 0.5})
+    few = rng.random() < 0.5
+    for serving in (planned, rng.uniform(1.0, 100.0), math.ceil(planned), float(rng.randint(1, 100))):
+        for part in (1.0, rng.random()):
+            users = {"use": replace(use, rate=part), "other": replace(other, rate=1.0 - part)}
+            users = {name: own for name, own in users.items() if own.rate > 0.0}
+            crowd = Crowd(users, 0, Policy())
+            assert crowd.server == 1.0 / c
+            ends = crowd.ends(100.0, planned, crowd.server, few=few)
+            weights = list(zip(ends, crowd.weights(users, ends), strict=False))
+            model = RelaxedProblem()
+            model.variable("count", serving, lower=serving)
+            model.variable("rate", 1e6, usd=-1.0)
+            loads = [(name, "rate", own.rate * own.seconds[0]) for name, own in users.items()]
+            add_crowd(model, "p,0", loads, [("count", 1.0)], weights, crowd.server)
+            scaled = ScaledRelaxation.of(model)
+            found = solve(scaled.program, "highs", SolveOptions(gap=1e-9))
+            assert found.objective is not None
+            most = most_of_a_mix(list(users.values()), serving)
+            assert most <= -found.objective * (1.0 + 1e-8)
+            if part == 1.0 and serving == planned:
+                assert -found.objective <= most * (1.0 + 1e-5) + 1e-9
 
 
 def crowded(periods: int = 2) -> dict[str, object]:
@@ -190,3 +220,43 @@ def test_every_kind_of_step_is_above_the_one_before() -> None:
 
     assert all(b > a for a, b in pairwise((1.0, *STEPS)))
     assert np.isclose(STEPS[0], 1.00004)
+
+
+@pytest.mark.parametrize("start_h", [0.0, 0.25, 0.5])
+def test_pools_of_many_instances_that_boot_are_proven(start_h: float) -> None:
+    """Some 60 instances, of which 16 more are started: the solver's word stood, 0.6 to 7 % from any bound of ours."""
+    problem = load(
+        {
+            "schema": "router/1",
+            "horizon": {"periods": 3, "period_h": 1},
+            "models": {"m": {}},
+            "workloads": [
+                {
+                    "name": "w",
+                    "models": ["m"],
+                    "demand": {"requests_by_period": [300_000, 390_000, 480_000]},
+                    "prompt_tokens": 100,
+                    "completion_tokens": 100,
+                    "slo": {"ttft_p99_ms": 400},
+                }
+            ],
+            "offers": [
+                {
+                    "name": "own",
+                    "models": {
+                        "m": {"tokens_per_s": 400, "ttft_p99_ms": 150, "tpot_p99_ms": 10, "concurrency": 1}
+                    },
+                    "instances": {"usd_per_h": 1, "start_h": start_h, "max": 90},
+                },
+                {
+                    "name": "api",
+                    "models": {"m": {"prompt_usd_per_m": 3, "completion_usd_per_m": 9, "ttft_p99_ms": 300}},
+                },
+            ],
+        }
+    )
+    plan = router.solve(problem, options=SolveOptions(gap=1e-6))
+    assert plan.proof is not None
+    assert plan.proof.kind == "own"
+    assert 0.0 <= plan.objective_usd - plan.proof.bound_usd <= 1e-5 * plan.objective_usd
+    assert verify(problem, plan).ok

@@ -1,8 +1,8 @@
 """Waiting in pools of many instances or users: how many instances a user's load takes at least.
 
     waiting(pool,t,up to N)     Σ_i a_i(N) · load_i · flow_i ≤ Σ_k r(N,k) · within_k                 N: ends of bands
-    band       in_k, within_k: the count is in band k;  Σ_k within = count,  Σ_k in ≤ 1
-               (N_(k−1) + 1) · in_k ≤ within_k ≤ N_k · in_k
+    band       in_k, within_k: the count is in band k;  Σ_k within ≤ count,  Σ_k in ≤ 1
+               (N_(k−1) + 1) · in_k ≤ within_k ≤ N_k · in_k          in servers, where part of an instance may serve
     a_i(N)     the least A(v_i) of the kinds of mix that i may be of
     r(N,k)     the most that a_i(N) / a_i(N_k) is for any user; 1 where N_k ≤ N
 
@@ -17,14 +17,15 @@ and falls with w. A is concave and A(w) ≤ 1 / b(w), so that Σ a_i · l_i ≤ 
 weighed by a_i, is no more than the instances, if these are no more than N.
 
 b is found the other way round: a part that is busy is as much as one w allows. Between two of them the larger part
-counts, which makes A no larger than it may be.
+counts, which makes A no larger than it may be. Of few users A is the line through 1 / b at the v of each, next to which
+parts lie ever nearer; the line is lowered to where it lies below 1 / b between them too.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import pairwise
@@ -36,13 +37,23 @@ from router.verification.bound.queues.mixes import MORE, SLACK_S, MixKind, kinds
 from router.verification.bound.relaxation import RelaxedProblem, Terms
 
 STEPS = tuple(1.0 + 0.002 * (1.02**k - 1.0) for k in range(1, 300))
-"""1 / b where it is looked at: finer where little of an instance is kept free, and up to 1.25."""
+"""1 / b where it is looked at: finer where little of an instance is kept free, and up to 1.74."""
+FEW = 3
+"""Users of a kind, by v, for each of whom 1 / b is looked at as near as `NEAREST`, and ever farther to both sides."""
+NEAREST = 1e-9
+APART = tuple(NEAREST * 4.0**k for k in range(13))
+FULL = 1_000.0
+"""No more than this is looked at of 1 / b."""
+SAME = 1.1e-9
+"""Of a server: what serves is so near to a whole number of them."""
 LEAST = 0.5
 """Of a_i: of a line that is so low nothing is said."""
 GROWTH = 1.1
 """Counts at which a pool is looked at, one so much larger than the one before."""
 ABOVE = (1.0, 1.04, 1.08, 1.13, 1.2, 1.3, 1.4, 1.6, 1.8, 2.7)
 """Ends of bands, in parts of the count that the plan has."""
+BELOW = (0.8, 0.9, 0.95, 0.98)
+"""The same of few pools, where a count below the plan's is not to pass for one that carries as much of an instance."""
 
 type Weights = Mapping[str, float]
 """a_i by route."""
@@ -50,24 +61,31 @@ type Weights = Mapping[str, float]
 
 @dataclass(frozen=True, eq=False)
 class Crowd:
-    """Users of one side of a pool, in any period. `points`: corners of A known so far, by kind and N."""
+    """Users of one side of a pool, in any period. `lines`: A known so far at some v, by kind and N."""
 
     uses: Mapping[str, PoolUse]
     side: int
     policy: Policy
-    points: dict[tuple[int, int], list[tuple[float, float]]] = field(default_factory=dict)
+    lines: dict[tuple[int, float, tuple[float, ...]], dict[float, float]] = field(default_factory=dict)
 
     @cached_property
     def kinds(self) -> list[MixKind]:
         return kinds_or_one(self.uses)
 
-    def ends(self, limit: float, planned: float) -> list[int]:
-        """Ends of bands, of counts up to a limit."""
-        last = next_size(limit)
-        inner = {math.ceil(planned * part - 1e-9) for part in ABOVE} if planned > 0.0 else set()
-        return [*sorted(end for end in inner if end < last), last]
+    @cached_property
+    def server(self) -> float | None:
+        """A server in instances; None where that is not the same for all mixes."""
+        each = {kind.strict[0] for kind in self.kinds}
+        return 1.0 / each.pop() if len(each) == 1 else None
 
-    def weights(self, routes: Iterable[str], ends: Iterable[int]) -> list[Weights]:
+    def ends(self, limit: float, planned: float, unit: float = 1.0, *, few: bool = False) -> list[float]:
+        """Ends of bands, of counts up to a limit, in units that they are whole numbers of; `few`: of few pools."""
+        last, whole = next_size(limit), planned / unit
+        inner = {math.ceil(whole * part - 1e-9) for part in (*(BELOW if few else ()), *ABOVE)}
+        inner.add(math.floor(whole + 1e-9))
+        return [*sorted(end * unit for end in inner if 0 < end * unit < last), last]
+
+    def weights(self, routes: Iterable[str], ends: Iterable[float]) -> list[Weights]:
         """a_i(N) of some routes for each N; none where nothing is known of them."""
         uses = {route: self.uses[route] for route in routes}
         seconds = [use.seconds[self.side] for use in uses.values()]
@@ -77,16 +95,24 @@ class Crowd:
         found = [self._weights(slowness, n) for n in ends]
         return found if all(min(own.values()) >= LEAST for own in found) else []
 
-    def _weights(self, slowness: Mapping[str, float], n: int) -> Weights:
+    def _weights(self, slowness: Mapping[str, float], n: float) -> Weights:
         found = dict.fromkeys(slowness, math.inf)
         for k, kind in enumerate(self.kinds):
-            if kind.strict[1] and (k, n) not in self.points:
-                self.points[k, n] = _points(kind, n, self.policy)
-            points = self.points.get((k, n))
-            for name in kind.routes & slowness.keys():
-                a = 1.0 if points is None else _at(points, slowness[name])
-                found[name] = min(found[name], a)
+            here = kind.routes & slowness.keys()
+            known = self._line(k, n, tuple(sorted({slowness[name] for name in here}))) if here else {}
+            for name in here:
+                found[name] = min(found[name], known[slowness[name]])
         return found
+
+    def _line(self, k: int, n: float, slowness: tuple[float, ...]) -> dict[float, float]:
+        """A at each v of a kind, the least first."""
+        key, kind = (k, n, slowness), self.kinds[k]
+        if key not in self.lines:
+            servers = math.floor(n * kind.strict[0] + 1e-9)
+            minds = bool(kind.strict[1]) and servers > 0
+            line = _line(kind, servers, slowness, self.policy) if minds else None
+            self.lines[key] = {v: 1.0 if line is None else _at(line, v) for v in slowness}
+        return self.lines[key]
 
 
 def next_size(count: float) -> int:
@@ -103,19 +129,52 @@ def _slowness(use: PoolUse, side: int, least: float, most: float) -> float:
     return (s * (1.0 + use.service_cv**2) + mean**2 * bursts / s) / 2.0
 
 
-def _points(kind: MixKind, n: int, policy: Policy) -> list[tuple[float, float]]:
+def _line(
+    kind: MixKind, servers: int, slowness: tuple[float, ...], policy: Policy
+) -> list[tuple[float, float]]:
     """Corners (w, A) of a concave line below 1 / b, in the order of w."""
     concurrency, budget = kind.strict
-    servers = math.ceil(n * concurrency - 1e-9)
     longer = concurrency * (1.0 + policy.wait_margin)
-    corners, before = list[tuple[float, float]](), 1.0
-    for each, waits in zip(STEPS, _waits(servers), strict=True):
-        w = _slowest(servers - servers / each, waits, budget) / longer
-        if math.isfinite(w):
-            corners.append((w, before))  # up to w as much is busy as at the step before
-        before = each
+
+    def slowest(each: float, waits: float) -> float:
+        return _slowest(servers - servers / each, waits, budget) / longer
+
+    def exactly(each: float) -> float:
+        return slowest(each, erlang_c(servers, servers / each))
+
+    found = [(slowest(each, waits), each) for each, waits in zip(STEPS, _waits(servers), strict=True)]
+    line = _concave([corner for corner in _corners(found) if math.isfinite(corner[0])])
+    if len(slowness) <= FEW:
+        both = line, _through_each(found, slowness, exactly)
+        line = max(both, key=lambda own: min(_at(own, v) for v in slowness))
     margin = (1.0 + policy.load_margin) / (1.0 + MORE)
-    return [(w, a * margin) for w, a in _concave(corners)]
+    return [(w, a * margin) for w, a in line]
+
+
+def _corners(found: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """(w, A): up to w as much is busy as at the step before."""
+    before = [1.0, *(each for _, each in found)]
+    return [(w, a) for (w, _), a in zip(found, before, strict=False)]
+
+
+def _through_each(
+    found: list[tuple[float, float]], slowness: tuple[float, ...], slowest: Callable[[float], float]
+) -> list[tuple[float, float]]:
+    """A concave line through 1 / b at each v, from the first to the last."""
+    for v in slowness:
+        least = max((each for w, each in found if w < v), default=1.0)
+        most = min((each for w, each in found if w >= v), default=FULL)
+        while most - least > NEAREST:
+            middle = 0.5 * (least + most)
+            least, most = (middle, most) if slowest(middle) < v else (least, middle)
+        near = [*(least - apart for apart in APART), least, most, *(most + apart for apart in APART)]
+        found = [*found, *((slowest(each), each) for each in near if each > 1.0)]
+    found = sorted(found, key=lambda step: step[1])
+    corners = _corners(found)
+    line = _concave([(v, next((a for w, a in corners if w >= v), found[-1][1])) for v in slowness])
+    between = [(w, a) for w, a in corners if slowness[0] <= w <= slowness[-1]]
+    lower = max((_at(line, w) - a for w, a in between), default=0.0)
+    return [(v, a - max(lower, 0.0)) for v, a in line]
 
 
 @lru_cache(maxsize=4096)
@@ -148,10 +207,10 @@ def _concave(corners: list[tuple[float, float]]) -> list[tuple[float, float]]:
 
 def _at(points: list[tuple[float, float]], w: float) -> float:
     """A(w): the line between two corners, its first piece taken on to the left, level to the right."""
+    if points and w >= points[-1][0]:
+        return points[-1][1]
     if len(points) < 2:
         return 0.0
-    if w >= points[-1][0]:
-        return points[-1][1]
     i = max(bisect_left(points, (w, -math.inf)), 1)
     (low, a), (high, b) = points[i - 1 : i + 1]
     return a + (b - a) * (w - low) / (high - low)
@@ -162,17 +221,19 @@ def add_crowd(
     name: str,
     loads: list[tuple[str, str, float]],
     parts: list[tuple[str, float]],
-    weights: list[tuple[int, Weights]],
+    weights: list[tuple[float, Weights]],
+    unit: float = 1.0,
 ) -> None:
     """Rows of a pool in a period.
 
     loads     route, flow and its load in instances
     parts     of the count that serve
     weights   by end of a band, the least first; the last is the most that there may be
+    unit      instances, or servers in instances, that what serves is a whole number of
     """
     serving: list[Terms] = [[(of, -part) for of, part in parts]]
     if len(weights) > 1:
-        serving = _bands(model, name, parts, [end for end, _ in weights])
+        serving = _bands(model, name, parts, [end for end, _ in weights], unit)
     for j, (end, own) in enumerate(weights):
         if not any(own[route] > 1.0 for route, _, _ in loads):
             continue
@@ -182,19 +243,21 @@ def add_crowd(
             more = max(own[route] / of_band[route] for route, _, _ in loads)
             ratio = more * (1.0 + 1e-12) if k > j else 1.0
             terms += [(of, value * ratio) for of, value in band]
-        model.constraint(f"waiting({name},up to {end})", terms, upper=0.0)
+        model.constraint(f"waiting({name},up to {end:.12g})", terms, upper=0.0)
 
 
-def _bands(model: RelaxedProblem, name: str, parts: list[tuple[str, float]], ends: list[int]) -> list[Terms]:
+def _bands(
+    model: RelaxedProblem, name: str, parts: list[tuple[str, float]], ends: list[float], unit: float
+) -> list[Terms]:
     """The count by the band that it is in."""
     within = []
     for k, (start, end) in enumerate(pairwise([0, *ends])):
         there = model.variable(f"band({name},{k})", 1.0, whole=True)
         some = model.variable(f"within({name},{k})", float(end))
-        model.constraint(f"band({name},{k},from)", [(some, 1.0), (there, -(start + 1.0))], lower=0.0)
+        model.constraint(f"band({name},{k},from)", [(some, 1.0), (there, -(start + unit))], lower=0.0)
         model.constraint(f"band({name},{k},to)", [(some, 1.0), (there, -float(end))], upper=0.0)
         within.append((there, some))
     model.constraint(f"band({name},one)", [(there, 1.0) for there, _ in within], upper=1.0)
     counts = [(some, 1.0) for _, some in within]
-    model.constraint(f"band({name})", [*parts, *((of, -1.0) for of, _ in counts)], lower=0.0, upper=0.0)
+    model.constraint(f"band({name})", [*parts, *((of, -1.0) for of, _ in counts)], lower=-SAME * unit)
     return [[(some, -1.0)] for _, some in within]

@@ -40,6 +40,8 @@ from router.verification.bound.serving import (
     serving_parts,
 )
 
+FEW_POOLS = 400
+"""In all periods: their bands are as many as make their rows sharp."""
 MOST_LEVELS = 40
 MOST_USERS = 12
 MOST_PIECES = 40
@@ -102,7 +104,7 @@ def add_waiting(
     case = audit.case
     planned, proof = uses_of(case, audit.flows), audit.plan.proof
     stated = proof.mixes or {} if proof is not None and len(case.futures) == 1 else {}
-    crowds = _crowds(case, pools)
+    crowds, few = _crowds(case, pools), len(pools) <= FEW_POOLS
     for (offer, served, t), flows in pools.items():
         instances = case.offers[offer].instances
         assert instances is not None  # it has a pool
@@ -129,12 +131,14 @@ def add_waiting(
                 if _add_queue(model, queue, loads, parts, [*_mix(here, side), *stated.get(name, ())]):
                     continue
             crowd = crowds[offer, served][side]
-            row = audit.pools.get(key) if model.variables[parts[0][0]].whole and len(parts) == 1 else None
-            ends = crowd.ends(limit, 0.0 if row is None else row.serving)
+            whole = model.variables[parts[0][0]].whole and len(parts) == 1
+            unit = 1.0 if whole else crowd.server if few else None
+            row = None if unit is None else audit.pools.get(key)
+            ends = crowd.ends(limit, 0.0 if row is None else row.serving, unit or 1.0, few=few)
             weights = crowd.weights(uses, ends)
             if weights:
                 named = [(flow.route, flow.name, load) for flow, load in loads]
-                add_crowd(model, name, named, parts, list(zip(ends, weights, strict=True)))
+                add_crowd(model, name, named, parts, list(zip(ends, weights, strict=True)), unit or 1.0)
 
 
 def _crowds(
