@@ -36,7 +36,7 @@ from router.planning.fixed import Fixed
 from router.planning.proofs.apart import falls_apart, parts_apart, started
 from router.planning.proofs.cutting import strengthened_parts
 from router.planning.proofs.held import cases_of
-from router.planning.proofs.mixed import Mixes, finer
+from router.planning.proofs.mixed import Mixes, finer, worth_of_allowance
 from router.planning.proofs.piecewise import priced_parts, rounded_parts
 from router.planning.proofs.scaled import ScaledRelaxation, parts_by_name
 from router.planning.proofs.spanning import spanning_cases, work_waits
@@ -169,11 +169,21 @@ def with_proof(
         cut = finer(incumbent.encoded, rows.model, found.point, rows.mixes or {})
         if cut is not None:
             return with_proof(problem, encoded, incumbent.saying(mixes=cut), running, tries - 1)
+    proven = _proven(incumbent, proof, _allowance(rows, incumbent.decoded.objective_usd))
+    if proven is not None:
+        return proven, replace(proof, kind="own")
     second = by_another_path(encoded, incumbent, found.iterations)
     cheaper = cheaper_of(encoded, incumbent, second)
     if cheaper is not incumbent:
         return with_proof(problem, encoded, cheaper, running)
     return incumbent, replace(proof, kind="two_searches") if agree(incumbent, second) else proof
+
+
+def _allowance(rows: _PlanRows, usd: float) -> float:
+    """`near`, or what a plan in which users wait is seen to be allowed."""
+    if rows.start is None or rows.near < OWN_LOOSE:
+        return rows.near
+    return max(rows.near, worth_of_allowance(rows.model, rows.start, usd))
 
 
 def _waits(encoded: Encoded) -> bool:
