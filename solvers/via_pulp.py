@@ -77,6 +77,7 @@ _WITHOUT_PRESOLVE: dict[str, dict[str, object]] = {
 _SPOILT = "Postprocessing changed objective"
 _NO_PREPROCESSING = "preprocess off"
 _FAR = 1.2e10
+LEAST_S = 0.01  # 0 may mean no limit
 
 
 def solver_names() -> tuple[str, ...]:
@@ -112,6 +113,20 @@ class PulpBackend:
 
     def session(self, program: LinearProgram, options: SolveOptions) -> PulpSession:
         return PulpSession(self, program, options)
+
+
+class TimeLeft:
+    """What is left when it is asked for: PuLP writes CBC's command line after its file, which takes seconds too."""
+
+    def __init__(self, options: SolveOptions) -> None:
+        self.options = options
+
+    @property
+    def seconds(self) -> float:
+        return max(self.options.left_s, LEAST_S)
+
+    def __str__(self) -> str:
+        return repr(self.seconds)
 
 
 class PulpSession:
@@ -190,6 +205,9 @@ class PulpSession:
             log = Path(folder) / "log"
             files = {"logPath": str(log)} if "logPath" in self.backend.accepts else {}
             driver = self.backend.driver(**self.settings, **files)
+            if self.settings.get("timeLimit") is not None:  # the model is made by now, its file is not
+                left = TimeLeft(self.options)
+                driver.timeLimit = left if self.backend.solver == "COIN_CMD" else left.seconds
             driver.tmpDir = folder  # PuLP leaves files behind when it is interrupted
             driver.msg = self.options.log and not files
             solve = partial(self.model.problem.solve, driver)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pickle
 import re
+import subprocess
 from math import inf
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pulp
 import pytest
 from hand_clock import HandClock, set_clock
 from pytest import approx
@@ -17,6 +20,7 @@ from router.commands import options as flags
 from solvers import SolveOptions, Stop, solve
 from solvers.core.deadline import Deadline
 from solvers.highs_relaxation import HighsRelaxation
+from solvers.via_pulp import PulpSession
 
 ROOT = Path(__file__).parent.parent
 
@@ -152,6 +156,34 @@ def test_another_process_brings_back_what_its_clock_ended(now: HandClock) -> Non
     assert ended.by_clock
     assert not whole.ended.by_clock
     assert pickle.loads(pickle.dumps(ended)).by_clock
+
+
+@pytest.mark.parametrize(("model_s", "left"), [(20.0, "30.0"), (60.0, None)])
+def test_cbc_has_what_is_left_once_its_model_and_its_file_are_made(
+    model_s: float, left: str | None, now: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 60 s PuLP's model takes 20 and its file 10: CBC has 30. Where the model takes all of it, CBC is not asked."""
+    load, write, run = PulpSession.load, pulp.LpProblem.writeMPS, subprocess.Popen
+    limits = list[str]()
+
+    def loaded(self: PulpSession, start: Any) -> None:
+        load(self, start)
+        now.s += model_s
+
+    def written(self: pulp.LpProblem, *asked: Any, **how: Any) -> Any:
+        now.s += 10.0
+        return write(self, *asked, **how)
+
+    def begun(command: list[str], **how: Any) -> Any:
+        limits.append(command[command.index("-sec") + 1])
+        return run(command, **how)
+
+    monkeypatch.setattr(PulpSession, "load", loaded)
+    monkeypatch.setattr(pulp.LpProblem, "writeMPS", written)
+    monkeypatch.setattr(subprocess, "Popen", begun)
+    answer = solve(diet(), "pulp:COIN_CMD", SolveOptions(time_limit_s=60.0).begun())
+    assert answer.stop is (Stop.TIME_LIMIT if left is None else Stop.OPTIMAL)
+    assert limits == ([] if left is None else [left])
 
 
 def test_no_part_of_a_command_makes_a_limit_of_its_own() -> None:

@@ -24,6 +24,7 @@ from solvers.core.program import Floats, LinearProgram, refuse_where
 from solvers.core.result import Duals, SimplexBasis, Solution, Stats, Stop
 from solvers.core.settle import settled
 
+NO_TIME = "no time was left for it"
 NO_POINT = "a point that is not feasible was left out"
 NO_DUALS = "duals left out: they do not prove the objective"
 ENDED = (Stop.OPTIMAL, Stop.INFEASIBLE, Stop.UNBOUNDED, Stop.INTERRUPTED)
@@ -48,13 +49,15 @@ def solve(
     if decided is not None:
         return decided
     if asked.late:
-        return Solution(Stop.TIME_LIMIT, stats=replace(stats, raw="no time was left for it"))
+        return Solution(Stop.TIME_LIMIT, stats=replace(stats, raw=NO_TIME))
     if begin_at is not None and Feature.START not in backend.FEATURES:
         stats, begin_at = replace(stats, warnings=("starting point not used",)), None
     begin = clock_s()
     with _diverted(backend):
         session.load(begin_at)
         loaded = clock_s()
+        if chosen.late:
+            return Solution(Stop.TIME_LIMIT, stats=replace(stats, hand_over_s=loaded - begin, raw=NO_TIME))
         outcome = session.run()
     stats = replace(stats, hand_over_s=loaded - begin, solve_s=clock_s() - loaded)
     answer = _answer(program, outcome, chosen.gap, stats)
