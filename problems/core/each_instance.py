@@ -106,12 +106,12 @@ def pools_that_boot(encoded: Encoded) -> list[PoolInTime]:
             cell = np.full(program.n_columns, -1)
             cell[cols.flow] = view.flows.cell
             loads = _loads(encoded, (count, cols.started[q]), cell, view.cells.workload)
-            levels = _levels(inst, int(q), int(most))
+            levels = levels_of(inst, int(q), int(most))
             found.append(PoolInTime(count, cols.started[q], int(most), levels, int(before), min_up, loads))
     return found
 
 
-def _levels(inst: Instance, pool: int, most: int) -> tuple[int, ...]:
+def levels_of(inst: Instance, pool: int, most: int) -> tuple[int, ...]:
     """Counts on the pool's grid, from 0 on."""
     fleets = inst.fleets
     if not fleets.integral[fleets.pool_fleet[pool]]:

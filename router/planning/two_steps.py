@@ -181,7 +181,7 @@ def _whole_numbers(
 ) -> Solution:
     """The first step, by what the program is made of. See `find`."""
 
-    def search(case: Encoded) -> Solution:
+    def search(case: Encoded, options: SolveOptions) -> Solution:
         def solve(part: LinearProgram, share: SolveOptions) -> Solution:
             own = _of_part(part, case.program, solver, share)
             if fixed.spanning is None:
@@ -191,10 +191,10 @@ def _whole_numbers(
         return solve_structured(case, solve, options, before, by_pieces=solver == "highs")
 
     if shut is not None:
-        return search(replace(encoded, program=encoded.program.fix(shut, np.zeros(len(shut)))))
+        return search(replace(encoded, program=encoded.program.fix(shut, np.zeros(len(shut)))), options)
     free = before is None and fixed.spanning is None
     booting = solve_booting(encoded, solver, options, run, search) if free else None
-    return booting or search(encoded)
+    return booting or search(encoded, options)
 
 
 def finished(

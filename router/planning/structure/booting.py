@@ -1,11 +1,12 @@
 """Pools that boot: their whole numbers are searched on wider programs, whose points are points of the encoded one.
 
-1  with sums of their counts over time as whole columns, which presolve would take out again: of a plan whose counts
-   come to 55.5 at least, 56 are rented in any order; kept where that ends soon
+1  with sums of counts over time, theirs and those of other pools, as whole columns, which presolve would take out
+   again: of a plan whose counts come to 55.5 at least, 56 are rented in any order; kept where that ends soon
 2  with columns for each instance (`problems.core.each_instance`), and where work waits rows over some periods on end
    (`problems.core.over_windows`)
 3  few decisions that hold all periods together, as contracts do, first (`solvers.deciding`); where some case of them
    does not end, all at once after that
+4  where time ends that, a relaxation over states bounds it (`states`), and sums have what is left
 """
 
 from __future__ import annotations
@@ -15,15 +16,19 @@ from dataclasses import replace
 
 import numpy as np
 
+from problems.core.arrays import Ints
 from problems.core.each_instance import by_instance, on_columns, pools_that_boot
 from problems.core.encode import Encoded
 from problems.core.over_windows import MOST_COLUMNS, with_windows
 from problems.core.steps import steps_of
+from router.planning.structure.states import bound_of_states
 from solvers import LinearProgram, Solution, SolveOptions, Stop, get
 from solvers.components import parts
 
-SHARE, NODES = 0.05, 100  # of the time, and of the tree, for the search with sums
+SHARE, NODES = 0.1, 100  # of the time, and of the tree, for the search with sums
 MOST_DECISIONS = 12
+UNTIL_STATES = 0.7  # of the time
+FOR_STATES, FOR_SUMS = 0.5, 0.8  # of what is left then, and of what is left by that
 FOR_SEARCH = 0.9  # of the time, where the relaxation over longer windows may have a better bound than a tree
 WIDEST = 13_000  # columns of that relaxation
 TIGHT = 1e-6
@@ -34,7 +39,7 @@ def solve_booting(
     solver: str,
     options: SolveOptions,
     run: Callable[[LinearProgram, str, SolveOptions], Solution],
-    search: Callable[[Encoded], Solution],
+    search: Callable[[Encoded, SolveOptions], Solution],
 ) -> Solution | None:
     """The whole numbers of a program whose pools boot; None where none does, or where columns for them are no help.
 
@@ -45,9 +50,36 @@ def solve_booting(
     if wide is None:
         return None
     options = options.begun()
-    first = _by_sums(encoded, solver, options, run) or _by_periods(encoded, wide, solver, options, run)
-    first = first or search(replace(encoded, program=wide))
-    return first if first.point is None else replace(first, point=first.point[: encoded.program.n_columns])
+    short = options.within(SHARE)
+    summed = _by_sums(encoded, solver, short, run, NODES)
+    if summed is not None and summed.stop is Stop.OPTIMAL and summed.point is not None:
+        return _encoded_alone(summed, encoded)
+    share = options.within(UNTIL_STATES)
+    first = _by_periods(encoded, wide, solver, share, run) or search(replace(encoded, program=wide), share)
+    return _later(encoded, _encoded_alone(first, encoded), solver, options, run)
+
+
+def _encoded_alone(found: Solution, encoded: Encoded) -> Solution:
+    return found if found.point is None else replace(found, point=found.point[: encoded.program.n_columns])
+
+
+def _later(
+    encoded: Encoded,
+    found: Solution,
+    solver: str,
+    options: SolveOptions,
+    run: Callable[[LinearProgram, str, SolveOptions], Solution],
+) -> Solution:
+    """What time ended, with the bound of states, and what sums find in the rest of it."""
+    if solver != "highs" or found.stop is not Stop.TIME_LIMIT or found.objective is None:
+        return found
+    bound = bound_of_states(encoded, found.objective, options.within(FOR_STATES))
+    if bound is not None:
+        found = _bounded(found, bound, options.gap)
+    if found.stop is Stop.OPTIMAL or options.late:
+        return found
+    summed = _by_sums(encoded, solver, options.within(FOR_SUMS), run)
+    return found if summed is None else better(found, _encoded_alone(summed, encoded), options.gap)
 
 
 def _by_periods(
@@ -109,21 +141,30 @@ def _bounded(found: Solution, bound: float, gap: float) -> Solution:
     return replace(found, bound=bound, stop=Stop.OPTIMAL if reached else found.stop)
 
 
+def _whole_counts(encoded: Encoded) -> list[Ints]:
+    """Columns of each pool that is counted by the period."""
+    counts = [
+        own
+        for view, cols in zip(encoded.views, encoded.columns, strict=True)
+        for own in cols.counts.count
+        if len(set(own.tolist())) == view.inst.time.periods
+    ]
+    return [own for own in counts if encoded.program.integer[own].all()]
+
+
 def _by_sums(
     encoded: Encoded,
     solver: str,
     options: SolveOptions,
     run: Callable[[LinearProgram, str, SolveOptions], Solution],
+    nodes: int | None = None,
 ) -> Solution | None:
-    """None where that does not end soon."""
+    """None where the solver cannot leave presolve out."""
     from solvers.rounding import with_sums  # here: few pools boot
 
-    plain = {**get(solver).WITHOUT_PRESOLVE, "mip_max_nodes": NODES}
+    plain = {**get(solver).WITHOUT_PRESOLVE, **({} if nodes is None else {"mip_max_nodes": nodes})}
     if solver != "highs" or set(plain) & set(options.native):
         return None
-    summed = run(
-        with_sums(encoded.program, [pool.count for pool in pools_that_boot(encoded)]),
-        solver,
-        replace(options.within(SHARE), native={**options.native, **plain}, watch=None),
-    )
-    return summed if summed.stop is Stop.OPTIMAL and summed.point is not None else None
+    native = {**options.native, **plain}
+    program = with_sums(encoded.program, _whole_counts(encoded))
+    return run(program, solver, replace(options, native=native, watch=None))
