@@ -33,7 +33,7 @@ NAME = "latency"
 FEW = 8  # flows to a pool in a period, up to which each has a row of its own
 
 
-class _Flows:
+class QueueFlows:
     """Flows of one queue: their columns, loads in instances, u in the queue's unit, and users."""
 
     def __init__(self, view: View, cols: Columns, queue: QueueColumns, flow: Ints) -> None:
@@ -47,7 +47,7 @@ class _Flows:
         self.shape = shapes[self.user] / queue.unit_s
 
 
-def _flows_of(view: View, cols: Columns) -> list[_Flows]:
+def flows_of_queues(view: View, cols: Columns) -> list[QueueFlows]:
     """By queue."""
     pool, periods = view.routes.pool[view.flows.route], view.inst.time.periods
     key = np.where(pool >= 0, pool * periods + view.flows.period, NONE)
@@ -55,7 +55,7 @@ def _flows_of(view: View, cols: Columns) -> list[_Flows]:
     found = []
     for queue in cols.queues:
         first, last = np.searchsorted(key[order], queue.pool * periods + queue.period + np.array([0, 1]))
-        found.append(_Flows(view, cols, queue, order[first:last]))
+        found.append(QueueFlows(view, cols, queue, order[first:last]))
     return found
 
 
@@ -69,7 +69,7 @@ def written(view: View, cols: Columns) -> Bools:
 
 def add_limits(builder: RowBuilder, view: View, cols: Columns) -> None:
     """What a pool carries in each piece of its region: rows of throughput."""
-    for queue, flows in zip(cols.queues, _flows_of(view, cols), strict=True):
+    for queue, flows in zip(cols.queues, flows_of_queues(view, cols), strict=True):
         label = f"{pool_label(view.inst, queue.pool)},{queue.period}"
         for own in queue.pieces:
             for slope, caps in zip(own.piece.slopes, own.piece.caps, strict=True):
@@ -98,7 +98,7 @@ def _minus_caps(own: PieceColumns, caps: Floats, *, inner: bool) -> list[tuple[I
 def build(view: View, cols: Columns) -> Rows:
     """Rows of every queue: the piece and level chosen, what serves, who may be there, and the mix of the piece."""
     builder = RowBuilder(NAME)
-    for queue, flows in zip(cols.queues, _flows_of(view, cols), strict=True):
+    for queue, flows in zip(cols.queues, flows_of_queues(view, cols), strict=True):
         side = ",completion" if queue.side else ""
         label = f"{pool_label(view.inst, queue.pool)},{queue.period}{side}"
         _choice(builder, view, cols, queue, label)
@@ -135,7 +135,7 @@ def _choice(builder: RowBuilder, view: View, cols: Columns, queue: QueueColumns,
     builder.one(label, [*serving, *boots], lower=0.0 if exact else -np.inf, upper=0.0)
 
 
-def _presence(builder: RowBuilder, view: View, queue: QueueColumns, flows: _Flows) -> None:
+def _presence(builder: RowBuilder, view: View, queue: QueueColumns, flows: QueueFlows) -> None:
     """Work runs in pieces that have its user; where all have it and flows are many, their loads say it well enough."""
     inside = np.array([np.isin(flows.user, own.piece.users) for own in queue.pieces])  # (pieces, flows)
     needed = np.flatnonzero(~inside.all(axis=0) | (len(flows.at) <= FEW))
@@ -149,7 +149,7 @@ def _presence(builder: RowBuilder, view: View, queue: QueueColumns, flows: _Flow
     builder.add(len(at), terms, lambda i: view.label_cell(int(view.flows.cell[at[i]])), upper=0.0)
 
 
-def _mixes(builder: RowBuilder, queue: QueueColumns, flows: _Flows, label: str) -> None:
+def _mixes(builder: RowBuilder, queue: QueueColumns, flows: QueueFlows, label: str) -> None:
     """Load and mix are those of the piece chosen, and within its ends."""
     loads = [(own.load, -1.0) for own in queue.pieces]
     builder.one(f"{label},load", [(flows.column, flows.load), *loads], lower=0.0, upper=0.0)

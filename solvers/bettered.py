@@ -43,18 +43,20 @@ def bettered(
     multipliers: Floats,
     solve: SolveFrom,
     options: SolveOptions,
+    widths: tuple[int, ...] = WIDTHS,
 ) -> Floats:
     """A point (n,) of the program that costs no more.
 
     step         (n,) of each column, −1: it spans steps and stays as it is
     multipliers  (m,) of a relaxation
     solve        with an end by a count of its own
+    widths       columns of a window, about
     """
     kept = (_cheap(program, multipliers) | (point > 0)) & (step >= 0)
     point, usd = point.copy(), program.objective(point)
     while True:
         before = usd
-        for width in WIDTHS:
+        for width in widths:
             for columns in _windows(program, step, kept, width):
                 if not options.late:
                     _better(program, point, columns, solve, options)

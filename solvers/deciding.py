@@ -41,13 +41,17 @@ def solve_deciding(
     decisions: Ints,
     run: Callable[[LinearProgram, SolveOptions], Solution],
     options: SolveOptions,
+    for_leaf: float = FOR_LEAF,
 ) -> Solution | None:
-    """`decisions` (k,): whole columns. None where the relaxation has no answer, or the tree grows too large.
+    """None where the relaxation has no answer, or the tree grows too large.
+
+    decisions  (k,) whole columns
+    for_leaf   of the time that is left, for the first case, where something else is open
 
     `Stop.EXHAUSTED` where it ends before its time with a case that did not.
     """
     began = clock_s()
-    tree = _DecidingTree(program, decisions, run, options.begun())
+    tree = _DecidingTree(program, decisions, run, options.begun(), for_leaf)
     if not tree.search():
         return None
     bound = min([tree.objective, *tree.left])
@@ -71,6 +75,7 @@ class _DecidingTree:
         decisions: Ints,
         run: Callable[[LinearProgram, SolveOptions], Solution],
         options: SolveOptions,
+        for_leaf: float,
     ) -> None:
         from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
 
@@ -79,7 +84,7 @@ class _DecidingTree:
         self.point: Floats | None = None
         self.objective, self.left = inf, list[float]()
         self.nodes, self.solver_nodes, self.number = 0, 0, count()
-        self.one_ended = self.given_up = False
+        self.for_leaf, self.one_ended, self.given_up = for_leaf, False, False
 
     def search(self) -> bool:
         """Whether that came to an end, or to that of the time."""
@@ -138,7 +143,7 @@ class _DecidingTree:
     def _held(self, value: Floats, bound: float, beside: float) -> None:
         """The program with its decisions taken; `beside`: the least bound of what else is open."""
         alone = isinf(beside)
-        part = 1.0 if alone else FOR_NEXT if self.one_ended else FOR_LEAF
+        part = 1.0 if alone else FOR_NEXT if self.one_ended else self.for_leaf
         options = replace(self.options.within(part), watch=None)
         answer = self.run(self.program.fix(self.decisions, value), options)
         self.solver_nodes += answer.stats.nodes or 0

@@ -33,6 +33,8 @@ def lagrangian_bound(
 ) -> float:
     """L(y) with y the duals of the reaching rows; the time of `options` is shared out over the parts.
 
+    The largest comes last: it has what the others leave.
+
     A dual whose limit is infinite is taken as 0. A part without a bound of its own contributes that of its relaxation.
     """
     reaches = reaching_rows(program, part)
@@ -43,8 +45,8 @@ def lagrangian_bound(
     total = program.offset + float((y[y != 0] * side[y != 0]).sum())
     priced = program.with_cost(program.cost - program.matrix.T @ y)
     apart = priced.take(rows=~reaches).program
-    labels = np.unique(part)
-    for number, label in enumerate(labels):
+    labels, size = np.unique(part, return_counts=True)
+    for number, label in enumerate(labels[np.argsort(size, kind="stable")]):
         piece = apart.take(part == label).program
         bound = solve(piece, options.within(1.0 / (len(labels) - number))).bound
         if not np.isfinite(bound) and piece.is_mip:

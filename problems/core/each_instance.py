@@ -80,11 +80,15 @@ class PoolInTime(Record):
 def by_instance(encoded: Encoded) -> LinearProgram | None:
     """The encoded program and such columns after its own; None where no pool is of that kind, or too large."""
     program = encoded.program
-    pools = [] if program.n_columns > MOST_COLUMNS else pools_that_boot(encoded)
-    if not pools:
+    if not few_boot(encoded):
         return None
-    wide = with_instances(program, pools)
+    wide = with_instances(program, pools_that_boot(encoded))
     return wide if wide.n_columns <= MOST_COLUMNS else None
+
+
+def few_boot(encoded: Encoded) -> bool:
+    """Whether a program of so few columns has such a pool."""
+    return encoded.program.n_columns <= MOST_COLUMNS and bool(pools_that_boot(encoded))
 
 
 def pools_that_boot(encoded: Encoded) -> list[PoolInTime]:

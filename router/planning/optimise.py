@@ -22,6 +22,7 @@ import numpy as np
 
 from problems.core.arrays import Floats, Ints
 from problems.core.decision import Decision
+from problems.core.each_instance import few_boot
 from problems.core.encode import Encoded, Regions, encode
 from problems.physics.waiting import margin_of
 from router.errors import Infeasible, NoPlanInTime, SolverFailed
@@ -32,6 +33,7 @@ from router.planning.two_steps import Incumbent
 from router.planning.waits.tighten import (
     Broken,
     CutsByScenario,
+    alike,
     cut_at,
     cut_finely,
     cut_near,
@@ -51,6 +53,7 @@ SPARED, MOST_SPARED = 1.2, 0.05  # times what was too much; beyond, a point says
 DECIDED = 0.7  # of the time, for periods that fall apart once what spans them is held
 DECIDED_GAP = 1e-5  # of a part's cost
 FIRST = 0.4  # of the time, for the first bound of a large program: what it says is then mended
+FIRST_BOOTING = 0.25  # the same where pools boot, and no region is cut
 
 
 def optimise(
@@ -85,9 +88,18 @@ def _optimise(
     large, search = encoded.program.n_columns > SMALL and waits, options
     if waits and (watch := options.watch) is not None:  # a point in which users wait too long is not a plan
         search = replace(options, watch=lambda _, bound: watch(inf, bound))
-    first = replace(search.within(FIRST), gap=max(options.gap, ROUGH)) if large else search
+    booting, first = waits and not large and few_boot(encoded), search
+    if large:
+        first = replace(search.within(FIRST), gap=max(options.gap, ROUGH))
+    elif booting:
+        first = search.within(FIRST_BOOTING)
     try:
-        outer = find(encoded, solver, first, decided, start=start, rough=large)
+        try:
+            outer = find(encoded, solver, first, decided, start=start, rough=large)
+        except NoPlanInTime:
+            if not booting:
+                raise
+            outer = find(encoded, solver, search, decided, start=start)
     except Infeasible as word:
         from router.planning.doubts.no_plan import in_doubt  # here: most problems have a plan
 
@@ -95,7 +107,7 @@ def _optimise(
     if options.relax:
         return outer
     broken = short_of_capacity(outer.encoded, outer.point)
-    if large and not broken:
+    if not broken and (large or (booting and outer.stop is Stop.TIME_LIMIT)):
         outer = find(encoded, solver, search, decided, start=outer.point)
         broken = short_of_capacity(outer.encoded, outer.point)
     outer = replace(outer, options=options)
@@ -117,6 +129,7 @@ class _ClosingIn:
         self.best: Incumbent | None = None
         self.bound, self.rounds, self.idle, self.exact = outer.bound, 0, 0, False
         self.large = outer.encoded.program.n_columns > SMALL
+        self.boots = not self.large and few_boot(outer.encoded)
         self.small_parts = self.large and small_parts(outer.encoded)
         self.cut_short = False
         self.share_was_up = False  # of the time, before all parts were at their best
@@ -168,6 +181,9 @@ class _ClosingIn:
         self.cuts = cut_at(self.cuts, point.encoded, broken)
         fresh = cut_at({}, point.encoded, broken)
         self.newest = {s: {**self.newest.get(s, {}), **fresh.get(s, {})} for s in self.cuts}
+        if self.boots:
+            self.cuts = alike(self.cuts, self.instance.time.periods)
+            self.newest = alike(self.newest, self.instance.time.periods)
 
     def _end(self, broken: Broken) -> Incumbent:
         if self.best is None:

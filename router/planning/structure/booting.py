@@ -4,8 +4,9 @@
    again: of a plan whose counts come to 55.5 at least, 56 are rented in any order; kept where that ends soon
 2  with columns for each instance (`problems.core.each_instance`), and where work waits rows over some periods on end
    (`problems.core.over_windows`)
-3  few decisions that hold all periods together, as contracts do, first (`solvers.deciding`); where some case of them
-   does not end, all at once after that
+3  few decisions that hold all periods together, as contracts do, first (`solvers.deciding`), and in a case of them
+   windows of periods where users wait and a tree does not end (`solvers.held_in_time`); where some case does not end,
+   all at once after that
 4  where time ends that, a relaxation over states bounds it (`states`), and sums have what is left
 """
 
@@ -16,11 +17,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from problems.core.arrays import Ints
+from problems.core.arrays import Floats, Ints
 from problems.core.each_instance import by_instance, on_columns, pools_that_boot
 from problems.core.encode import Encoded
-from problems.core.over_windows import MOST_COLUMNS, with_windows
+from problems.core.over_windows import MOST_COLUMNS, WindowRows, with_windows
 from problems.core.steps import steps_of
+from problems.core.waiting_states import WaitingStates, with_waiting_states
 from router.planning.structure.states import bound_of_states
 from solvers import LinearProgram, Solution, SolveOptions, Stop, get
 from solvers.components import parts
@@ -29,6 +31,7 @@ SHARE, NODES = 0.1, 100  # of the time, and of the tree, for the search with sum
 MOST_DECISIONS = 12
 UNTIL_STATES = 0.7  # of the time
 FOR_STATES, FOR_SUMS = 0.5, 0.8  # of what is left then, and of what is left by that
+FOR_CASE = 0.8  # of the time, for the first case where users wait
 FOR_SEARCH = 0.9  # of the time, where the relaxation over longer windows may have a better bound than a tree
 WIDEST = 13_000  # columns of that relaxation
 TIGHT = 1e-6
@@ -38,12 +41,12 @@ def solve_booting(
     encoded: Encoded,
     solver: str,
     options: SolveOptions,
-    run: Callable[[LinearProgram, str, SolveOptions], Solution],
+    run: Callable[..., Solution],
     search: Callable[[Encoded, SolveOptions], Solution],
 ) -> Solution | None:
     """The whole numbers of a program whose pools boot; None where none does, or where columns for them are no help.
 
-    run      calls the solver
+    run      calls the solver, from a point where one is given
     search   of the encoded program, or of the one that stands in its place
     """
     wide = by_instance(encoded)
@@ -54,9 +57,14 @@ def solve_booting(
     summed = _by_sums(encoded, solver, short, run, NODES)
     if summed is not None and summed.stop is Stop.OPTIMAL and summed.point is not None:
         return _encoded_alone(summed, encoded)
-    share = options.within(UNTIL_STATES)
+    share = options if _seen_from_outside(encoded) else options.within(UNTIL_STATES)
     first = _by_periods(encoded, wide, solver, share, run) or search(replace(encoded, program=wide), share)
     return _later(encoded, _encoded_alone(first, encoded), solver, options, run)
+
+
+def _seen_from_outside(encoded: Encoded) -> bool:
+    """Whether regions of pools in which users wait are cut, for a bound; what else there is, a tree does better."""
+    return bool(encoded.regions.cuts) and not encoded.regions.inner
 
 
 def _encoded_alone(found: Solution, encoded: Encoded) -> Solution:
@@ -87,10 +95,10 @@ def _by_periods(
     wide: LinearProgram,
     solver: str,
     options: SolveOptions,
-    run: Callable[[LinearProgram, str, SolveOptions], Solution],
+    run: Callable[..., Solution],
 ) -> Solution | None:
     """With what stands over some periods on end, and what spans all first; None where it has nothing of the kind."""
-    from solvers.deciding import solve_deciding  # here: few pools boot
+    from solvers.deciding import FOR_LEAF, solve_deciding  # here: few pools boot
 
     if solver != "highs" or len(parts(wide)) > 1:
         return None
@@ -98,7 +106,15 @@ def _by_periods(
     decisions = np.flatnonzero(encoded.program.integer & (steps_of(encoded) < 0))
     program = wide if case is None else case[0]
     if 0 < len(decisions) <= MOST_DECISIONS:
-        found = solve_deciding(program, decisions, lambda part, own: run(part, solver, own), share)
+        states = with_waiting_states(encoded) if _seen_from_outside(encoded) else None
+        for_leaf = FOR_LEAF if states is None else FOR_CASE
+        found = solve_deciding(
+            program,
+            decisions,
+            lambda part, own: _case(encoded, decisions, states, part, own, run),
+            share,
+            for_leaf,
+        )
     given_up = found is not None and found.stop is Stop.EXHAUSTED
     if given_up or (found is None and case is not None):
         found = better(found, run(program, solver, share), options.gap)
@@ -106,6 +122,33 @@ def _by_periods(
         return found
     root = _over_windows(encoded, wide, options, WIDEST)
     return found if root is None else _bounded(found, root[1], options.gap)
+
+
+def _case(
+    encoded: Encoded,
+    decisions: Ints,
+    states: WaitingStates | None,
+    wide: LinearProgram,
+    options: SolveOptions,
+    run: Callable[..., Solution],
+) -> Solution:
+    """With its decisions held; `wide`: with more columns; `states`: where users wait, what is hard."""
+    from solvers.held_in_time import solve_held_in_time  # here: few pools boot
+    from solvers.strengthened import strengthened
+
+    if states is None:
+        return run(wide, "highs", options)
+    held = states.program.fix(decisions, wide.col_lower[decisions])
+    answer = strengthened(held, options, WindowRows(states.rows))
+    if answer is None:
+        return run(wide, "highs", options)
+    tight = answer.added.matrix @ answer.point >= answer.added.upper - TIGHT
+    held, step = answer.added.some(tight).added_to(held), np.append(steps_of(encoded), states.period)
+
+    def begun(part: LinearProgram, own: SolveOptions, point: Floats | None) -> Solution:
+        return run(part, "highs", own, point)
+
+    return solve_held_in_time(held, step, begun, options)
 
 
 def _over_windows(

@@ -18,6 +18,7 @@ from problems.physics.waiting import AllCuts, Cuts, WaitingRecord, margin_of, us
 
 SAME = 1e-6  # relative: mixes nearer than this are one
 NEXT = 0.2  # of the way
+APART = 0.05  # relative: mixes all periods are cut at
 FINE = 16  # mixes all over
 FARTHEST = 1 << 40  # levels: no count that does is looked for beyond
 
@@ -42,6 +43,31 @@ def all_waiting(encoded: Encoded, point: Floats) -> list[tuple[int, WaitingRecor
             view, cols.capacity.waits, point[cols.flow], np.round(serving(encoded, view.scenario, point), 9)
         )
     ]
+
+
+def alike(cuts: CutsByScenario, periods: int) -> CutsByScenario:
+    """Where a pool is cut in some periods, in all of them: else work only moves to periods in which it is not."""
+    found = {}
+    for s, of in cuts.items():
+        by_pool: dict[int, list[Cuts]] = {}
+        for (q, _), own in of.items():
+            by_pool.setdefault(q, []).append(own)
+        found[s] = dict(of)
+        for q, some in by_pool.items():
+            first, second = (_apart({u for own in some for u in own.mixes[side]}) for side in (0, 1))
+            levels = tuple(sorted({n for own in some for n in own.levels}))
+            every = {(q, t): of.get((q, t), some[0]).at for t in range(periods)}
+            found[s] |= {key: Cuts((first, second), levels, at) for key, at in every.items()}
+    return found
+
+
+def _apart(mixes: set[float]) -> tuple[float, ...]:
+    """Of mixes that are near each other, one."""
+    kept: list[float] = []
+    for u in sorted(mixes):
+        if not kept or u > (1 + APART) * kept[-1]:
+            kept.append(u)
+    return tuple(kept)
 
 
 def cut_near(encoded: Encoded, point: Floats) -> CutsByScenario:
