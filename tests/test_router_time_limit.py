@@ -17,6 +17,7 @@ from router.loading.catalogue import load_text
 from router.normalise import normalise
 from router.plan.document import Plan
 from router.planning import roads
+from router.planning import solve as planning
 from router.planning.solve import Search
 from router.reports.explanation import explanation_report
 from router.reports.sizing import report_of
@@ -87,6 +88,26 @@ def test_the_plan_has_half_of_the_time_and_questions_what_is_left(
     monkeypatch.setattr(thresholds.PricesOf, "threshold", took_3_s)
     explain(load_text(CHEAP_AND_DEARER), options=LIMIT)
     assert seconds == approx([30.0, 36 / 4, 33 / 3, 30 / 2, 27.0])
+
+
+def test_a_plan_that_answers_a_question_leaves_the_time_that_its_check_takes(
+    clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 60 s 10 have passed; the check takes 12, so that the search has 38."""
+    search, seconds = planning.best_by_any_road, []
+
+    def asked(*given: Any) -> Any:
+        seconds.append(given[2].left_s)
+        return search(*given)
+
+    monkeypatch.setattr(planning, "checking_s", lambda _: 12.0)
+    monkeypatch.setattr(planning, "best_by_any_road", asked)
+    begun = LIMIT.begun()
+    clock.s += 10.0
+    plan = planning.best_plan(load_text(CHEAP_AND_DEARER), Search("highs", begun))
+    assert plan.ok
+    assert plan.cost_usd == approx(500.0)
+    assert seconds == approx([38.0])
 
 
 def test_a_promise_that_was_not_looked_into_is_named(

@@ -125,9 +125,11 @@ def proven_plan(problem: Problem, encoded: Encoded, incumbent: Incumbent, kinds:
 def best_plan(
     problem: Problem, search: Search, encoded: Encoded | None = None, fixed: Decision | None = None
 ) -> Plan:
-    """The verified plan of a search, without a proof of its own. Raises as `planned`."""
-    encoded = encode_problem(problem, search.scenario) if encoded is None else encoded
-    return checked(encoded, search.best(encoded, fixed=fixed), partial(publish, problem))
+    """The verified plan of a search that leaves time for its check, without a proof of its own. Raises as `planned`."""
+    encoded, search = encode_problem(problem, search.scenario) if encoded is None else encoded, search.begun()
+    check_s = checking_s(encoded)
+    best = search.saving(check_s, check_s).best(encoded, fixed=fixed)
+    return checked(encoded, replace(best, options=search.options), partial(publish, problem))
 
 
 def checked[T](encoded: Encoded, incumbent: Incumbent, publishing: Callable[[Incumbent], T]) -> T:
