@@ -55,18 +55,22 @@ ABOVE = (1.0, 1.04, 1.08, 1.13, 1.2, 1.3, 1.4, 1.6, 1.8, 2.7)
 BELOW = (0.8, 0.9, 0.95, 0.98)
 """The same of few pools, where a count below the plan's is not to pass for one that carries as much of an instance."""
 
+type Line = list[tuple[float, float]]
+"""Corners (w, A), or steps (w, 1 / b), the least first."""
+
 type Weights = Mapping[str, float]
 """a_i by route."""
 
 
 @dataclass(frozen=True, eq=False)
 class Crowd:
-    """Users of one side of a pool, in any period. `lines`: A known so far at some v, by kind and N."""
+    """Users of one side of a pool, in any period. `lines`: of A, known so far, by kind and servers,
+    for all users and for few of them."""
 
     uses: Mapping[str, PoolUse]
     side: int
     policy: Policy
-    lines: dict[tuple[int, float, tuple[float, ...]], dict[float, float]] = field(default_factory=dict)
+    lines: dict[tuple[int, int, frozenset[float]], Line] = field(default_factory=dict)
 
     @cached_property
     def kinds(self) -> list[MixKind]:
@@ -99,20 +103,19 @@ class Crowd:
         found = dict.fromkeys(slowness, math.inf)
         for k, kind in enumerate(self.kinds):
             here = kind.routes & slowness.keys()
-            known = self._line(k, n, tuple(sorted({slowness[name] for name in here}))) if here else {}
+            servers = math.floor(n * kind.strict[0] + 1e-9)
+            minds = bool(kind.strict[1]) and servers > 0 and bool(here)
+            line = self._line(k, servers, frozenset(slowness[name] for name in here)) if minds else None
             for name in here:
-                found[name] = min(found[name], known[slowness[name]])
+                found[name] = min(found[name], 1.0 if line is None else _at(line, slowness[name]))
         return found
 
-    def _line(self, k: int, n: float, slowness: tuple[float, ...]) -> dict[float, float]:
-        """A at each v of a kind, the least first."""
-        key, kind = (k, n, slowness), self.kinds[k]
-        if key not in self.lines:
-            servers = math.floor(n * kind.strict[0] + 1e-9)
-            minds = bool(kind.strict[1]) and servers > 0
-            line = _line(kind, servers, slowness, self.policy) if minds else None
-            self.lines[key] = {v: 1.0 if line is None else _at(line, v) for v in slowness}
-        return self.lines[key]
+    def _line(self, k: int, servers: int, slowness: frozenset[float]) -> Line:
+        """A of a kind, in the order of w."""
+        few = slowness if len(slowness) <= FEW else frozenset()
+        if (k, servers, few) not in self.lines:
+            self.lines[k, servers, few] = _line(self.kinds[k], servers, sorted(few), self.policy)
+        return self.lines[k, servers, few]
 
 
 def next_size(count: float) -> int:
@@ -129,10 +132,8 @@ def _slowness(use: PoolUse, side: int, least: float, most: float) -> float:
     return (s * (1.0 + use.service_cv**2) + mean**2 * bursts / s) / 2.0
 
 
-def _line(
-    kind: MixKind, servers: int, slowness: tuple[float, ...], policy: Policy
-) -> list[tuple[float, float]]:
-    """Corners (w, A) of a concave line below 1 / b, in the order of w."""
+def _line(kind: MixKind, servers: int, few: Sequence[float], policy: Policy) -> Line:
+    """Corners (w, A) of a concave line below 1 / b; `few`: the v of all users, if these are few."""
     concurrency, budget = kind.strict
     longer = concurrency * (1.0 + policy.wait_margin)
 
@@ -144,22 +145,20 @@ def _line(
 
     found = [(slowest(each, waits), each) for each, waits in zip(STEPS, _waits(servers), strict=True)]
     line = _concave([corner for corner in _corners(found) if math.isfinite(corner[0])])
-    if len(slowness) <= FEW:
-        both = line, _through_each(found, slowness, exactly)
-        line = max(both, key=lambda own: min(_at(own, v) for v in slowness))
+    if few:
+        both = line, _through_each(found, few, exactly)
+        line = max(both, key=lambda own: min(_at(own, v) for v in few))
     margin = (1.0 + policy.load_margin) / (1.0 + MORE)
     return [(w, a * margin) for w, a in line]
 
 
-def _corners(found: list[tuple[float, float]]) -> list[tuple[float, float]]:
+def _corners(found: Line) -> Line:
     """(w, A): up to w as much is busy as at the step before."""
     before = [1.0, *(each for _, each in found)]
     return [(w, a) for (w, _), a in zip(found, before, strict=False)]
 
 
-def _through_each(
-    found: list[tuple[float, float]], slowness: tuple[float, ...], slowest: Callable[[float], float]
-) -> list[tuple[float, float]]:
+def _through_each(found: Line, slowness: Sequence[float], slowest: Callable[[float], float]) -> Line:
     """A concave line through 1 / b at each v, from the first to the last."""
     for v in slowness:
         least = max((each for w, each in found if w < v), default=1.0)
@@ -194,7 +193,7 @@ def _slowest(spare: float, waits: float, budget: Sequence[tuple[str, float]]) ->
     return most
 
 
-def _concave(corners: list[tuple[float, float]]) -> list[tuple[float, float]]:
+def _concave(corners: Line) -> Line:
     """The same or less, rising ever more slowly."""
     found, slope = corners[:1], math.inf
     for (w, a), (further, more) in pairwise(corners):
@@ -205,7 +204,7 @@ def _concave(corners: list[tuple[float, float]]) -> list[tuple[float, float]]:
     return found
 
 
-def _at(points: list[tuple[float, float]], w: float) -> float:
+def _at(points: Line, w: float) -> float:
     """A(w): the line between two corners, its first piece taken on to the left, level to the right."""
     if points and w >= points[-1][0]:
         return points[-1][1]
