@@ -21,7 +21,7 @@ import numpy as np
 
 from problems.core.arrays import NONE, Bools, Floats, Ints
 from problems.core.columns import Columns
-from problems.core.counts import pool_label
+from problems.core.counts import BEYOND, pool_label
 from problems.core.family import Family
 from problems.core.queue_columns import PieceColumns, QueueColumns
 from problems.core.rows import RowBuilder, Rows, Term
@@ -112,12 +112,13 @@ def _choice(builder: RowBuilder, view: View, cols: Columns, queue: QueueColumns,
     """One piece and level at most, of instances that serve."""
     q, t = queue.pool, queue.period
     fleet = view.inst.fleets.pool_fleet[q]
+    beyond = 0.0 if view.inst.fleets.integral[fleet] else BEYOND
     serving, ranges = list[tuple[Ints, Floats | float]](), list[tuple[Ints, Floats | float]]()
     for own in queue.pieces:
         unit = float(own.piece.serving[1]) if len(own.piece.serving) > 1 else 1.0
         several = own.within >= 0
         serving += [
-            (own.chosen[~several], own.piece.serving[own.first[~several]]),
+            (own.chosen[~several], own.piece.serving[own.first[~several]] + beyond),
             (own.within[several], unit),
         ]
         ranges.append((own.chosen, 1.0))
@@ -126,7 +127,8 @@ def _choice(builder: RowBuilder, view: View, cols: Columns, queue: QueueColumns,
             builder.one(f"{label},from", [(within, 1.0), (chosen, -float(own.first[i]))], lower=0.0)
             builder.one(f"{label},to", [(within, 1.0), (chosen, -float(own.last[i]))], upper=0.0)
     builder.one(label, ranges, upper=1.0)
-    own_count = not (view.inst.fleets.horizon[fleet] or view.inst.fleets.start_h[fleet] > 0)
+    fleets = view.inst.fleets
+    own_count = fleets.integral[fleet] and not (fleets.horizon[fleet] or fleets.start_h[fleet] > 0)
     exact = own_count and (queue.region.scale.top <= len(queue.region.ranges))
     serving.append((cols.counts.count[[q], [t]], -1.0))
     boots = [

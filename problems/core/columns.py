@@ -13,7 +13,7 @@ import numpy as np
 
 from problems.core.adapter_columns import AdapterColumns, adapter_columns
 from problems.core.answer_columns import AnswerColumns, answer_columns
-from problems.core.arrays import NONE, Bools, Floats, Ints
+from problems.core.arrays import NONE, Floats, Ints
 from problems.core.bill_columns import Beyond, bill_columns
 from problems.core.bill_points import BillPoints
 from problems.core.blocks import ColumnSpace, numbered
@@ -104,7 +104,7 @@ def recourse(view: View, space: ColumnSpace, first: FirstStage, limit: Floats, c
     )
     pick = _picks(view, space, flow_label)
     carries = _carriers(view, space)
-    counts = _period_counts(view, space, first, limit, capacity.waits)
+    counts = _period_counts(view, space, first, limit)
     started = _starts(view, space, counts)
     bills, bands = bill_columns(view, space)
     of_use = use_bands(view, space)
@@ -215,13 +215,11 @@ def _carriers(view: View, space: ColumnSpace) -> Ints:
     return carries
 
 
-def _period_counts(
-    view: View, space: ColumnSpace, first: FirstStage, limit: Floats, waits: Bools
-) -> CountColumns:
+def _period_counts(view: View, space: ColumnSpace, first: FirstStage, limit: Floats) -> CountColumns:
     """Counts of the scenario's periods; horizon-wide ones are the first stage's columns, repeated."""
     fleets = view.inst.fleets
     ahead = first.ahead.count[:, 0] >= 0
-    own = count_columns(view.inst, space, np.flatnonzero(~ahead), limit, waits, "count", view.scenario + 1)
+    own = count_columns(view.inst, space, np.flatnonzero(~ahead), limit, "count", view.scenario + 1)
 
     def join(hourly: Ints, common: Ints) -> Ints:
         return np.where(ahead[:, None], np.broadcast_to(common, (fleets.pools, limit.shape[1])), hourly)

@@ -15,6 +15,9 @@ from problems.core.view import View, still_work
 from problems.physics.waiting import serving_need, waiting_pools
 from solvers.core.record import Record
 
+BEYOND = 2e-8
+"""Of an instance rented in parts, above whole servers: a solver leaves a billionth, and a server is there or is not."""
+
 
 class CountColumns(Record):
     """Columns that make up instance counts, all (Q, T) or (Q, 1). count = min · open + step · steps."""
@@ -63,8 +66,8 @@ def count_limit(view: View) -> Floats:
         weight = inst.groups.weight[g, f]
         some = inst.groups.min_units[g] / np.maximum(weight, 1e-12)
         need = np.maximum(need, np.where(weight > 0, some, 0.0)[:, None])
-    integral = fleets.integral[f] | waiting_pools(view)
-    step = np.where(fleets.integral[f], np.maximum(fleets.pool_step, 1.0), 1.0)[:, None]
+    integral = fleets.integral[f]
+    step = np.where(integral, np.maximum(fleets.pool_step, 1.0), 1.0)[:, None]
     fewest = fleets.pool_min[:, None]
     whole = fewest + np.ceil(np.maximum(need - fewest, 0.0) / step * (1 - 1e-6)) * step
     whole = np.where(need > 0, np.maximum(whole, fewest), 0.0)
@@ -73,7 +76,13 @@ def count_limit(view: View) -> Floats:
         useful = np.maximum(useful, np.maximum(inst.running.count, inst.running.carried))
     most = np.where(integral[:, None] & np.isfinite(most), np.floor(most + 1e-9), most)
     hourly = ~fleets.horizon[f] & (fleets.term_h[f] == 0)
-    return np.where(hourly[:, None] & closed_throughout(inst), 0.0, np.minimum(useful, most))
+    limit = np.minimum(useful, most)
+    # room for what lies beyond whole servers, see `latency`
+    beyond = np.where(
+        ~integral & waiting_pools(view), 2.0 * BEYOND / (1.0 - np.minimum(boot % 1.0, 1 - 1e-9)), 0.0
+    )
+    limit = np.where(limit > 0, limit + beyond[:, None], 0.0)
+    return np.where(hourly[:, None] & closed_throughout(inst), 0.0, limit)
 
 
 def _over_least(view: View) -> Floats:
@@ -157,7 +166,7 @@ def _most(inst: Instance) -> Floats:
 
 
 def count_columns(
-    inst: Instance, space: ColumnSpace, pools: Ints, limit: Floats, waits: Bools, family: str, block: int
+    inst: Instance, space: ColumnSpace, pools: Ints, limit: Floats, family: str, block: int
 ) -> CountColumns:
     """Count columns for some pools over the columns of `limit` (Q, n); −1 for the others.
 
@@ -180,12 +189,12 @@ def count_columns(
         ).reshape(len(which), n)
         return at
 
-    integral, fewest = fleets.integral[f] | waits[pools], fleets.pool_min[pools]
-    step = np.where(fleets.integral[f], fleets.pool_step[pools], 1.0)
+    integral, fewest = fleets.integral[f], fleets.pool_min[pools]
+    step = np.where(integral, fleets.pool_step[pools], 1.0)
     needs_open = np.where(integral, (fewest > 0) & (fewest != step), fewest > 0)
     needs_steps = integral & (needs_open | (step != 1))
     # whole where its parts are: said again, HiGHS 1.15.1's presolve else finds infeasible what is not (bug-012)
-    count = take("", pools, limit[pools], integer=integral & (fleets.integral[f] | ~needs_steps))
+    count = take("", pools, limit[pools], integer=integral)
     opened = take("open", pools[needs_open], np.ones((needs_open.sum(), n)), integer=True)
     span = np.ceil(limit[pools[needs_steps]] / np.maximum(step[needs_steps], 1e-12)[:, None] + 1)
     steps = take("steps", pools[needs_steps], span, integer=True)

@@ -159,7 +159,7 @@ def encode(
         for view, limit in zip(scenes, limits, strict=True)
     ]
     widest = max(scenes, key=lambda view: float(view.cells.work.sum()))
-    first = first_stage.first_stage(inst, space, (widest, np.max(limits, axis=0)), capacities[0].waits)
+    first = first_stage.first_stage(inst, space, (widest, np.max(limits, axis=0)))
     for build_first_stage in FIRST_STAGE:
         table.add(build_first_stage(inst, first))
     cols: list[Columns] = []

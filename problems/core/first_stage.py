@@ -34,7 +34,7 @@ class FirstStage(Record):
     owed: OwedVolumes  # what tiers charge for a volume to decide, used or not
 
 
-def first_stage(inst: Instance, space: ColumnSpace, widest: tuple[View, Floats], waits: Bools) -> FirstStage:
+def first_stage(inst: Instance, space: ColumnSpace, widest: tuple[View, Floats]) -> FirstStage:
     """Reserve the first-stage columns. `widest` gives the largest useful counts over all scenarios, (Q, T)."""
     contracts, offers = inst.contracts, inst.offers
     view, limit = widest
@@ -68,7 +68,7 @@ def first_stage(inst: Instance, space: ColumnSpace, widest: tuple[View, Floats],
     fleets = inst.fleets
     horizon = fleets.horizon[fleets.pool_fleet] & (fleets.term_h[fleets.pool_fleet] == 0)
     peak = limit.max(axis=1, initial=0.0)[:, None]
-    ahead = count_columns(inst, space, np.flatnonzero(horizon), peak, waits, "ahead", BLOCK)
+    ahead = count_columns(inst, space, np.flatnonzero(horizon), peak, "ahead", BLOCK)
     bought = purchases(inst, space, peak)
     hosts = _hosts(inst, space, limit)
     force = tuple(_force(inst, space, b, float(scale[b])) for b in range(len(contracts.offer)))

@@ -15,6 +15,7 @@ any.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
@@ -25,6 +26,7 @@ from problems.core.admissible import Routes
 from problems.core.arrays import Bools, Floats, Ints
 from problems.core.instance import Instance, PolicyLimits
 from problems.core.once import once
+from problems.core.supply import Fleets
 from problems.core.view import View
 from problems.physics.queueing import largest_load, waits_s
 from problems.physics.regions import Margin, Piece, Scale, User, kinds_of, largest_use, pieces_of
@@ -147,12 +149,12 @@ def capacity_of(
     for q in np.flatnonzero(waits).tolist():
         every = users_of(view, np.flatnonzero(view.routes.pool == q))
         use[q] = largest_use(every, int(top[q].max(initial=0)) + 1, margin)
-    own = waits & ~(fleets.horizon | (fleets.start_h > 0))[fleets.pool_fleet] if len(waits) else waits
+    own = waits & ~(fleets.horizon | in_servers(fleets))[fleets.pool_fleet] if len(waits) else waits
     own = own & (limit.max(axis=1, initial=0.0) <= LARGEST_EXACT)
     if top[own].sum() <= MOST_LEVELS:
         found = {at: Cuts(at=int(top[at]) // 2) for at in served if own[at[0]]} | found
     regions = {
-        at: _region(view, at, served[at], int(top[at]), found[at], (inner, spare))
+        at: _region(view, at, served[at], float(limit[at]), found[at], (inner, spare))
         for at in sorted(found)
         if at in served
     }
@@ -188,21 +190,30 @@ def users_of(view: View, routes: Ints) -> tuple[User, ...]:
 
 
 def _region(
-    view: View, at: tuple[int, int], routes: Ints, top: int, cuts: Cuts, how: tuple[bool, float]
+    view: View, at: tuple[int, int], routes: Ints, limit: float, cuts: Cuts, how: tuple[bool, float]
 ) -> Region:
     users, (inner, spare) = users_of(view, routes), how
     margin = margin_of(view.inst.policy)
     margin = margin._replace(load=(1.0 + margin.load) * (1.0 + spare) - 1.0)
-    boots = bool(view.inst.fleets.start_h[view.inst.fleets.pool_fleet[at[0]]] > 0)
-    concurrency = max(kind.outer.concurrency for kind in kinds_of(users))
-    if inner and cuts.levels and top > LARGEST_EXACT:  # a plan near what was found has no more
-        top = min(top, max(INNER_LEVELS * max(cuts.levels), LARGEST_EXACT + 1))
-    scale = Scale(int(np.floor(top * concurrency + 1e-9)) if boots else top, boots)
+    servers = bool(in_servers(view.inst.fleets)[view.inst.fleets.pool_fleet[at[0]]])
+    unit = max(kind.outer.concurrency for kind in kinds_of(users)) if servers else 1.0
+    if (
+        inner and cuts.levels and math.floor(limit + 1e-9) > LARGEST_EXACT
+    ):  # a plan near what was found has no more
+        limit = min(limit, float(max(INNER_LEVELS * max(cuts.levels), LARGEST_EXACT + 1)))
+    scale = Scale(math.floor(limit * unit + 1e-9), servers)
     sides = (0, 1) if any(user.apart for user in users) else (0,)
     pieces = tuple(
         pieces_of(users, side, cuts.mixes[side], scale, cuts.at, margin, inner=inner) for side in sides
     )
     return Region(routes, users, pieces, _ranges(scale.top, cuts.levels), scale, cuts)
+
+
+def in_servers(fleets: Fleets) -> Bools:
+    """(F,) whether a part of an instance may serve, so that servers are counted: of those that boot, or are rented in
+    parts.
+    """
+    return (fleets.start_h > 0) | ~fleets.integral
 
 
 def _ranges(top: int, levels: tuple[int, ...]) -> tuple[tuple[int, int], ...]:

@@ -14,11 +14,20 @@ from problems.core.encode import Encoded
 from problems.core.instance import Instance
 from problems.core.view import View
 from problems.physics.regions import shape
-from problems.physics.waiting import AllCuts, Cuts, WaitingRecord, margin_of, users_of, waiting_records
+from problems.physics.waiting import (
+    AllCuts,
+    Cuts,
+    WaitingRecord,
+    in_servers,
+    margin_of,
+    users_of,
+    waiting_records,
+)
 
 SAME = 1e-6  # relative: mixes nearer than this are one
 NEXT = 0.2  # of the way
 APART = 0.05  # relative: mixes all periods are cut at
+NONE_OF_ONE = 1e-9  # of an instance: none is rented
 FINE = 16  # mixes all over
 FARTHEST = 1 << 40  # levels: no count that does is looked for beyond
 
@@ -182,8 +191,7 @@ def _levels_found(encoded: Encoded, s: int, short: WaitingRecord) -> tuple[set[i
     """The level that served and the one after it; the least that would do and the one before; and that one."""
     margin = margin_of(encoded.instance.policy)
     fleet = encoded.instance.fleets.pool_fleet[short.pool]
-    boots = encoded.instance.fleets.start_h[fleet] > 0
-    unit = short.mixes[0].concurrency if boots else 1.0
+    unit = short.mixes[0].concurrency if in_servers(encoded.instance.fleets)[fleet] else 1.0
     found = int(np.floor(short.serving * unit + 1e-9))
     low, high = found, max(2 * found, 1)
     while not replace(short, serving=high / unit).holds(margin) and high < FARTHEST:
@@ -201,7 +209,8 @@ def unused_pools(encoded: Encoded, point: Floats) -> Ints:
     for view, cols in zip(encoded.views, encoded.columns, strict=True):
         count, waits = cols.counts.count, cols.capacity.waits
         own = ~view.inst.fleets.horizon[view.inst.fleets.pool_fleet] & waits
-        idle = own[:, None] & (count >= 0) & (np.where(count >= 0, point[count], 1.0) < 0.5)
+        some = np.where(view.inst.fleets.integral[view.inst.fleets.pool_fleet], 0.5, NONE_OF_ONE)
+        idle = own[:, None] & (count >= 0) & (np.where(count >= 0, point[count], 1.0) < some[:, None])
         idle &= encoded.program.col_lower[count] <= 0
         pool, period = view.routes.pool[view.flows.route], view.flows.period
         columns += [cols.flow[(pool >= 0) & np.vstack([idle, np.zeros(idle.shape[1], bool)])[pool, period]]]
