@@ -19,6 +19,8 @@ from router.errors import NoPlanInTime
 from router.loading.catalogue import load, load_text
 from router.plan.document import Plan
 from router.plan.left_out import ended_by_clock
+from router.planning import proving, roads
+from router.planning.structure import in_parts
 from router.schema import Problem
 from solvers import SolveOptions
 
@@ -116,8 +118,16 @@ def problem_of(name: str) -> Problem:
 
 
 def planned_by(clock: PacedClock | JumpingClock, name: str, options: SolveOptions) -> Plan:
+    """A name with "large" behind it: by the means of a large problem, whose steps have shares of the time."""
+    name, _, large = name.partition(", ")
     with pytest.MonkeyPatch.context() as patch:
         put_clock(patch, clock, clock.pace if isinstance(clock, PacedClock) else 1.0)
+        if large:
+            patch.setattr(in_parts, "SMALL", 0)
+            patch.setattr(in_parts, "SPANNING_NODES", 1)
+            patch.setattr(in_parts, "FEWEST_PIECES", 2)
+            patch.setattr(roads, "LARGE", 0)
+            patch.setattr(proving, "LARGEST", 0)
         return api.solve(problem_of(name), options=options)
 
 
@@ -126,7 +136,14 @@ def says_so(plan: Plan) -> bool:
     return set(ended_by_clock(True)) <= set(plan.notes)
 
 
-CLOCKED = ("day-that-buys-a-year", "counts-a-day-by-the-hour", "market", "bug-031-waiting-by-the-hour")
+CLOCKED = (
+    "day-that-buys-a-year",
+    "day-that-buys-a-year, large",
+    "counts-a-day-by-the-hour",
+    "market",
+    "market, large",
+    "bug-031-waiting-by-the-hour",
+)
 """Two days, a market, and users who wait."""
 
 
