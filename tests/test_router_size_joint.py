@@ -24,6 +24,8 @@ from problems.core.instance import Instance
 from problems.core.variants import repriced, rows_read_prices
 from router.errors import Infeasible
 from router.normalise import normalise
+from router.planning import two_steps
+from router.planning.fixed import exact
 from router.planning.two_steps import Incumbent
 from router.sizing import SizeOptions, first_stage, joint, options, outcomes, size
 from router.sizing.best import best_plan, priced
@@ -183,6 +185,21 @@ def test_scenarios_one_by_one_are_looked_at_while_there_is_time(monkeypatch: pyt
     assert (late.stop, late.method, late.plan) == (Stop.TIME_LIMIT, "cuts", None)
     assert late.decision.signed.tolist() == mean.decision.signed.tolist()
     assert (len(looked), limits) == (1, [60.0])
+
+
+def test_no_relaxation_is_asked_for_that_would_end_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """60 s are left; with a second for each number the solver would not look at its clock before."""
+    inst = shape()
+    begun = replace(STUDY, options=STUDY.options.begun())
+    exactly = exact(encode(replace(inst, scenarios=inst.scenarios.only(0))))
+    assert exactly.program.matrix.nnz > 60
+    asked, run = list[float](), outcomes.run
+    monkeypatch.setattr(outcomes, "run", lambda *given: asked.append(given[2].left_s) or run(*given))
+    for seconds, times_asked in ((0.0, 1), (1.0, 1)):
+        monkeypatch.setattr(two_steps, "BEGINNING_S", seconds)
+        found = outcomes.relaxed_point(exactly, begun)
+        assert len(asked) == times_asked
+    assert found is None
 
 
 def test_of_one_future_there_is_nothing_to_cut(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,11 +86,25 @@ def test_without_a_limit_nothing_ends() -> None:
     assert not options.late
 
 
-def test_another_process_gets_the_seconds_that_are_left(now: HandClock) -> None:
+def test_another_process_of_this_machine_has_the_same_moment(now: HandClock) -> None:
+    """40 of 60 s are left when it is sent, and 30 once a process that took 10 s to start has it."""
+    deadline = Deadline.after(60.0)
+    now.s = 120.0
+    sent = pickle.dumps(deadline)
+    now.s = 130.0
+    received: Deadline = pickle.loads(sent)
+    assert received == deadline
+    assert (received.left_s, received.overtime.left_s) == (30.0, 33.0)
+
+
+def test_another_machine_gets_the_seconds_that_are_left(
+    now: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its clock may have begun at another time: 40 of 60 s are left, whatever it shows."""
     deadline = Deadline.after(60.0)
     now.s = 120.0
     sent = pickle.dumps(deadline)
+    monkeypatch.setattr("solvers.core.deadline._machine", lambda: "another")
     now.s = 5_000.0
     received: Deadline = pickle.loads(sent)
     assert received.left_s == approx(40.0)

@@ -27,7 +27,7 @@ from router.planning.fixed import Fixed
 from router.planning.roads import best_by_any_road
 from router.planning.second_step import tight
 from router.planning.settlement import settle
-from router.planning.two_steps import Incumbent, finished, run
+from router.planning.two_steps import Incumbent, beginning_s, finished, run
 from router.sizing.options import Study
 from solvers import Stop, clock_s, get
 from solvers.forced import forced
@@ -210,6 +210,8 @@ def _together(
 def relaxed_point(exactly: Encoded, study: Study) -> Floats | None:
     """(n,) where that is a plan: its whole numbers come out whole, and nothing goes through what these close."""
     program, options = exactly.program, tight(study.options)
+    if options.short_of(beginning_s(program)):
+        return None
     if len(exactly.views) == 1:  # it takes longer than what it saves
         options = replace(options, native={**get(study.solver).WITHOUT_PRESOLVE, **options.native})
     solution = run(program.relax(), study.solver, options)

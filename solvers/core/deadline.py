@@ -15,7 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cache
 from math import inf
+from pathlib import Path
+from platform import node
 from time import monotonic
 
 from solvers.core.ended import Ended
@@ -62,15 +65,24 @@ class Deadline:
         """For what is found already, and only to be finished."""
         return replace(self, at=self.last)
 
-    def __reduce__(self) -> tuple[Callable[[float, float, Ended], Deadline], tuple[float, float, Ended]]:
-        now = monotonic()
-        return _received, (self.at - now, self.last - now, self.ended)
+    def __reduce__(self) -> tuple[Callable[..., Deadline], tuple[str, float, float, float, Ended]]:
+        return _received, (_machine(), monotonic(), self.at, self.last, self.ended)
 
 
-def _received(at_s: float, last_s: float, ended: Ended) -> Deadline:
-    """A deadline from another process, by the seconds that were left of it."""
-    now = monotonic()
-    return Deadline(now + at_s, now + last_s, ended)
+def _received(machine: str, sent: float, at: float, last: float, ended: Ended) -> Deadline:
+    """A deadline from another process: its moments where the clock is the same, so that the time that a process takes
+    to start is in it; else by the seconds that were left when it was sent."""
+    later = 0.0 if machine == _machine() else monotonic() - sent
+    return Deadline(at + later, last + later, ended)
+
+
+@cache
+def _machine() -> str:
+    """Whose clock it is: one for all processes from one start of a machine to the next."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+    except OSError:
+        return node()
 
 
 def clock_s() -> float:
