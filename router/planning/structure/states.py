@@ -21,7 +21,7 @@ from solvers.staged import StatePool, with_states
 
 MOST_INSTANCES = 4  # of a pool
 MOST_COLUMNS = 50_000
-RULED_OUT = 10  # times as many there would be if rows ruled out no arc
+RULED_OUT = 40  # times as many there would be if rows ruled out no arc
 MOST_PERIODS = 200
 MOST_MEMORY = 2
 MOST_DECISIONS = 400
