@@ -187,7 +187,10 @@ class Plan:
     refused: tuple[Refused, ...] = stated("What cannot be served where, and why", default=())
     prices: ShadowPrices = stated("Shadow prices", default=NO_PRICES)
     scenarios: tuple[ScenarioCost, ...] = stated("Futures of the problem", default=())
-    notes: tuple[str, ...] = stated("What to know before trusting a figure", default=())
+    notes: tuple[str, ...] = stated(
+        "What to know before trusting a figure, and that the clock ended a step of the search, if it did",
+        default=(),
+    )
     verified: Verified = stated("The independent check", default=NOT_CHECKED)
     sizing: Sizing | None = stated("Of router size: what to sign, and why", default=None)
     running: Running | None = stated("Of router reoptimise: what ran", default=None)
