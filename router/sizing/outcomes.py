@@ -209,7 +209,8 @@ def _together(
 
 def relaxed_point(exactly: Encoded, study: Study) -> Floats | None:
     """(n,) where that is a plan: its whole numbers come out whole, and nothing goes through what these close."""
-    program, options = exactly.program, tight(study.options)
+    program = exactly.program
+    options = replace(tight(study.options), deadline=study.options.deadline)  # overtime is for who has it
     if options.short_of(beginning_s(program)):
         return None
     if len(exactly.views) == 1:  # it takes longer than what it saves
