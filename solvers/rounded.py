@@ -30,6 +30,7 @@ from solvers.core.registry import get
 from solvers.core.relaxation import GrowingRelaxation, RelaxedAnswer
 from solvers.core.result import SimplexBasis, Solution, Stats, Stop
 from solvers.core.shell import solve as solve_with
+from solvers.first_prices import least_prices
 from solvers.piecewise.apart import PiecesApart
 from solvers.piecewise.roundings import rounded_pieces
 from solvers.rounding.lifted import BasisRows
@@ -69,10 +70,14 @@ def solve_rounded(
     `by_basis`: rows of its basis, not of capacities: they say more where several share a load, at whatever counts.
     """
     from solvers.highs_relaxation import HighsRelaxation  # here: an export of the program needs no solver
+    from solvers.highs_sifted import few_columns, sift
 
     began, relaxation = clock_s(), HighsRelaxation(program, deadline=options.begun().deadline)
     low, high = (bounds[relaxation.columns] for bounds in program.whole_bounds)
     rows = BasisRows(program, relaxation) if by_basis else CapacityRows(program)
+    few = few_columns(program) if pieces is not None and not by_basis else None
+    if few is not None:
+        sift(relaxation, few)
     bound, best, usd = -np.inf, None, np.inf
     basis: SimplexBasis | None = None
     for k in range(rounds + 1):
@@ -86,7 +91,7 @@ def solve_rounded(
         last = broken is None or not len(broken)
         ways: list[Callable[[], tuple[Floats, SimplexBasis] | None]] = []
         if pieces is not None and (k == 0 or last):
-            ways.append(partial(_by_pieces, program, relaxation, options, answer, pieces()))
+            ways.append(partial(_by_pieces, program, relaxation, options, answer, pieces(), few is not None))
         parts = (FIRST,) if k == 0 else OTHERS if last else ()
         ways += [_Diving(program, relaxation, options, way, answer).whole_point for way in parts]
         for way in ways:
@@ -123,12 +128,19 @@ def _by_pieces(
     options: SolveOptions,
     answer: RelaxedAnswer,
     part: Ints,
+    sifted: bool,
 ) -> tuple[Floats, SimplexBasis] | None:
-    """The whole point of ways to round tried in many pieces side by side; None where there are few."""
+    """The whole point of ways to round tried in many pieces side by side; None where there are few.
+
+    `sifted`: what nothing uses has the price of what it costs, at which no bound says what one more of it would cost.
+    """
     diving = _Diving(program, relaxation, options, FIRST, answer)
     decided = diving.decided(part)
     if decided is None:
         return None
+    if sifted and decided.point is not None and decided.multipliers is not None:
+        prices = least_prices(program, decided.point, decided.multipliers)
+        decided = RelaxedAnswer(decided.stop, decided.point, prices, decided.iterations)
     apart = PiecesApart(program, part, relaxation, (diving.lower, diving.upper), decided)
     return rounded_pieces(apart, _choose, options)
 
