@@ -31,13 +31,13 @@ type Bools = NDArray[np.bool_]
 LARGE, PART = 100_000, 0.6
 """Columns of a program that is worth it, and the part of them that it begins with at most."""
 
-FLOWS = 5
+FLOWS = 6
 
 TIGHT = 1e-9
 """So near to its limit a row is tight, and to 0 a reduced cost is none."""
 
 DUAL, PRIMAL = 1, 4  # of HiGHS's simplex strategies
-MOST_STEPS, NO_LIMIT = 2_000, 2**31 - 1
+MOST_STEPS, NO_LIMIT = 4_000, 2**31 - 1
 """Of the simplex method in 3, some hundreds as a rule: beyond, all begins anew."""
 
 
