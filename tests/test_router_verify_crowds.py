@@ -146,6 +146,96 @@ def test_of_what_boots_as_much_serves_as_its_servers_carry(seed: int) -> None:
                 assert -found.objective <= most * (1.0 + 1e-5) + 1e-9
 
 
+@pytest.mark.parametrize("hours", [{"integral": False}, {"start_h": 0.25}])
+def test_who_does_not_mind_waiting_takes_part_of_a_server(hours: dict[str, object]) -> None:
+    """100,000 requests of 200 tokens at 400 tokens/s fill 13.889 instances, 55.6 servers of a quarter each. The chat
+    that minds goes elsewhere for next to nothing: rented in parts they cost 138.889 USD, not the 140 of 56 servers."""
+    workloads = [
+        {
+            "name": name,
+            "models": models,
+            "demand": {"requests_by_period": [requests]},
+            "prompt_tokens": 100,
+            "completion_tokens": 100,
+            **promise,
+        }
+        for name, models, requests, promise in (
+            ("batch", ["m"], 100_000, {}),
+            ("chat", ["m", "other"], 1_000, {"slo": {"ttft_p99_ms": 400}}),
+        )
+    ]
+    entry = {"tokens_per_s": 400, "ttft_p99_ms": 150, "tpot_p99_ms": 10, "concurrency": 4}
+    api = {"prompt_usd_per_m": 1e-4, "completion_usd_per_m": 1e-4, "ttft_p99_ms": 300}
+    problem = load(
+        {
+            "schema": "router/1",
+            "models": {"m": {}, "other": {}},
+            "horizon": {"periods": 1, "period_h": 1},
+            "workloads": workloads,
+            "offers": [
+                {"name": "own", "models": {"m": entry}, "instances": {"usd_per_h": 10, "max": 20, **hours}},
+                {"name": "api", "models": {"other": api}},
+            ],
+        }
+    )
+    plan = router.solve(problem, options=SolveOptions(gap=1e-6))
+    if "integral" in hours:
+        assert plan.cost_usd == pytest.approx(10 * 100_000 * 200 / 400 / 3600 + 2e-5, rel=1e-9)
+    model = relaxation_of(audit_of(problem, plan))
+    assert model is not None
+    assert any(name.startswith("band(own") for name in model.variables)
+    found = solve(ScaledRelaxation.of(model).program, "highs", SolveOptions(gap=1e-9))
+    assert found.objective is not None
+    assert found.objective <= plan.cost_usd * (1 + 1e-9)
+    assert plan.proof is not None
+    assert plan.proof.kind == "own"
+    assert verify(problem, plan).ok
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_part_of_a_server_serves_without_those_who_mind(seed: int) -> None:
+    """Of each mix, that of nobody who minds too, as much is let through as `waiting` and `throughput` let."""
+    rng = Random(seed)
+    c, serving = rng.choice((1.0, 4.0)), rng.uniform(0.3, 60.0)
+    minds = PoolUse(1.0, (0.5, 0.0), c, rng.choice((1.0, 0.3, 2.0)), rng.random(), False, {"p99": 0.5})
+    users = {"minds": minds, "free": replace(minds, seconds=(0.8, 0.0), budget={})}
+    crowd = Crowd(users, 0, Policy())
+    assert crowd.server is not None
+    ends = crowd.ends(61.0, rng.uniform(0.3, 60.0), crowd.server, few=True)
+    weights = list(zip(ends, crowd.weights(users, ends), strict=False))
+    for part in (0.0, rng.random(), 1.0):
+        mix = [
+            replace(users[name], rate=share)
+            for name, share in (("minds", part), ("free", 1.0 - part))
+            if share
+        ]
+        most = most_of_a_mix(mix, serving) if part else serving / 0.8
+        model = RelaxedProblem()
+        model.variable("count", serving, lower=serving)
+        for name, share in (("minds", part), ("free", 1.0 - part)):
+            model.variable(name, 1.0 if share else 0.0)
+        model.variable("rate", 1e3, usd=-1.0)
+        for name, share in (("minds", part), ("free", 1.0 - part)):
+            model.constraint(f"mix({name})", [(name, most), ("rate", -share)], lower=0.0, upper=0.0)
+        loads = [(name, name, most * use.seconds[0]) for name, use in users.items()]
+        add_crowd(model, "p,0", loads, [("count", 1.0)], weights, crowd.server, crowd.minding(users))
+        found = solve(ScaledRelaxation.of(model).program, "highs", SolveOptions(gap=1e-9))
+        assert found.objective is not None
+        assert -found.objective >= most * (1.0 - 1e-7)
+
+
+def test_servers_of_several_sizes_are_no_unit() -> None:
+    """Too many kinds count as one, of the most requests at once; a server of others is larger all the same."""
+    budgets = [{"p99": 0.1 + 0.1 * i, "p90": 1.0 - 0.1 * i} for i in range(10)]
+    users = {
+        f"u{i}": PoolUse(0.0, (1.0, 0.0), (5.0, 16.0)[i % 2], 1.0, 0.0, False, budget)
+        for i, budget in enumerate(budgets)
+    }
+    crowd = Crowd(users, 0, Policy())
+    assert len(crowd.kinds) == 1
+    assert crowd.server is None
+
+
 def crowded(periods: int = 2) -> dict[str, object]:
     """Fifteen workloads share a pool: more than have levels in the verifier; each hour stands for itself."""
     rng = Random(5)

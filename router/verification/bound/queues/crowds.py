@@ -3,6 +3,7 @@
     waiting(pool,t,up to N)     Σ_i a_i(N) · load_i · flow_i ≤ Σ_k r(N,k) · within_k                 N: ends of bands
     band       in_k, within_k: the count is in band k;  Σ_k within ≤ count,  Σ_k in ≤ 1
                (N_(k−1) + 1) · in_k ≤ within_k ≤ N_k · in_k          in servers, where part of an instance may serve
+    beside     one band more there, of any count: nobody who minds waiting has a flow
     a_i(N)     the least A(v_i) of the kinds of mix that i may be of
     r(N,k)     the most that a_i(N) / a_i(N_k) is for any user; 1 where N_k ≤ N
 
@@ -25,7 +26,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import pairwise
@@ -46,6 +47,8 @@ FULL = 1_000.0
 """No more than this is looked at of 1 / b."""
 SAME = 1.1e-9
 """Of a server: what serves is so near to a whole number of them."""
+UNMINDED = 1.0 / (1.0 + MORE)
+"""a_i of who does not mind waiting: as much more than a count is let through as `throughput` lets."""
 LEAST = 0.5
 """Of a_i: of a line that is so low nothing is said."""
 GROWTH = 1.1
@@ -79,8 +82,12 @@ class Crowd:
     @cached_property
     def server(self) -> float | None:
         """A server in instances; None where that is not the same for all mixes."""
-        each = {kind.strict[0] for kind in self.kinds}
+        each = {use.concurrency for use in self.uses.values()}
         return 1.0 / each.pop() if len(each) == 1 else None
+
+    def minding(self, routes: Iterable[str]) -> frozenset[str]:
+        """Those of some routes whose users mind waiting: without them, part of a server serves too."""
+        return frozenset(route for route in routes if self.uses[route].budget)
 
     def ends(self, limit: float, planned: float, unit: float = 1.0, *, few: bool = False) -> list[float]:
         """Ends of bands, of counts up to a limit, in units that they are whole numbers of; `few`: of few pools."""
@@ -107,7 +114,7 @@ class Crowd:
             minds = bool(kind.strict[1]) and servers > 0 and bool(here)
             line = self._line(k, servers, frozenset(slowness[name] for name in here)) if minds else None
             for name in here:
-                found[name] = min(found[name], 1.0 if line is None else _at(line, slowness[name]))
+                found[name] = min(found[name], UNMINDED if line is None else _at(line, slowness[name]))
         return found
 
     def _line(self, k: int, servers: int, slowness: frozenset[float]) -> Line:
@@ -222,6 +229,7 @@ def add_crowd(
     parts: list[tuple[str, float]],
     weights: list[tuple[float, Weights]],
     unit: float = 1.0,
+    minding: Collection[str] | None = None,
 ) -> None:
     """Rows of a pool in a period.
 
@@ -229,10 +237,15 @@ def add_crowd(
     parts     of the count that serve
     weights   by end of a band, the least first; the last is the most that there may be
     unit      instances, or servers in instances, that what serves is a whole number of
+    minding   routes without which part of a unit serves too; absent: it never does
     """
     serving: list[Terms] = [[(of, -part) for of, part in parts]]
+    beside: Terms = []
     if len(weights) > 1:
-        serving = _bands(model, name, parts, [end for end, _ in weights], unit)
+        if minding is not None:
+            others = [flow for route, flow, _ in loads if route in minding]
+            beside = _beside(model, name, weights[-1][0], others)
+        serving = _bands(model, name, parts, [end for end, _ in weights], unit, beside)
     for j, (end, own) in enumerate(weights):
         if not any(own[route] > 1.0 for route, _, _ in loads):
             continue
@@ -242,13 +255,31 @@ def add_crowd(
             more = max(own[route] / of_band[route] for route, _, _ in loads)
             ratio = more * (1.0 + 1e-12) if k > j else 1.0
             terms += [(of, value * ratio) for of, value in band]
+        terms += [(of, -1.0) for of, _ in beside[1:]]
         model.constraint(f"waiting({name},up to {end:.12g})", terms, upper=0.0)
 
 
+def _beside(model: RelaxedProblem, name: str, most: float, minding: list[str]) -> Terms:
+    """A band of any count, without those who mind waiting: whether it is that, and the count."""
+    alone = model.variable(f"band({name},free)", 1.0, whole=True)
+    within = model.variable(f"within({name},free)", most)
+    model.constraint(f"band({name},free)", [(within, 1.0), (alone, -most)], upper=0.0)
+    for flow in minding:
+        upper = model.variables[flow].upper
+        if math.isfinite(upper):
+            model.constraint(f"band({name},free,{flow})", [(flow, 1.0), (alone, upper)], upper=upper)
+    return [(alone, 1.0), (within, 1.0)]
+
+
 def _bands(
-    model: RelaxedProblem, name: str, parts: list[tuple[str, float]], ends: list[float], unit: float
+    model: RelaxedProblem,
+    name: str,
+    parts: list[tuple[str, float]],
+    ends: list[float],
+    unit: float,
+    beside: Terms,
 ) -> list[Terms]:
-    """The count by the band that it is in."""
+    """The count by the band that it is in; `beside`: one more."""
     within = []
     for k, (start, end) in enumerate(pairwise([0, *ends])):
         there = model.variable(f"band({name},{k})", 1.0, whole=True)
@@ -256,7 +287,7 @@ def _bands(
         model.constraint(f"band({name},{k},from)", [(some, 1.0), (there, -(start + unit))], lower=0.0)
         model.constraint(f"band({name},{k},to)", [(some, 1.0), (there, -float(end))], upper=0.0)
         within.append((there, some))
-    model.constraint(f"band({name},one)", [(there, 1.0) for there, _ in within], upper=1.0)
-    counts = [(some, 1.0) for _, some in within]
+    model.constraint(f"band({name},one)", [*((there, 1.0) for there, _ in within), *beside[:1]], upper=1.0)
+    counts = [*((some, 1.0) for _, some in within), *beside[1:]]
     model.constraint(f"band({name})", [*parts, *((of, -1.0) for of, _ in counts)], lower=-SAME * unit)
     return [[(some, -1.0)] for _, some in within]

@@ -138,7 +138,10 @@ def add_waiting(
             weights = crowd.weights(uses, ends)
             if weights:
                 named = [(flow.route, flow.name, load) for flow, load in loads]
-                add_crowd(model, name, named, parts, list(zip(ends, weights, strict=True)), unit or 1.0)
+                minding = None if whole else crowd.minding(uses)
+                free = minding is not None and len(minding) < len(uses)
+                banded = list(zip(ends, weights, strict=True))
+                add_crowd(model, name, named, parts, banded, unit or 1.0, minding if free else None)
 
 
 def _crowds(
