@@ -27,10 +27,10 @@ from typing import NamedTuple
 import numpy as np
 
 from problems.core.arrays import Floats, distinct
+from problems.physics.bursts import beside_no_time, beyond_shape
 from problems.physics.queueing import erlang_c
 
 MOST_KINDS = 8  # of mixes; beyond, users alike share one
-MANY = 24  # users: beyond, m and c have the ranges of all
 NARROW = 2.0**-36  # of the servers: the range in which the largest load is found
 MOST_STEPS = 100
 STEPS = np.array([0.0, 2e-3, 0.03, 0.15, 0.38, 0.62, 0.85, 0.97, 0.998, 1.0])
@@ -210,10 +210,20 @@ def pieces_of(
             ranges = [(low, high)]
         elif inner:
             ranges += [(edge, edge) for edge in inside]
-        for first, last in ranges:
-            slopes, caps = _lines(users, kind, side, (first, last), scale, at, margin, inner)
-            pieces.append(Piece(number, kind.users, first, last, slopes, caps, scale.serving(strict)))
+        for each in _with_and_without(users, kind, side) if inner and strict.promised else (kind,):
+            for first, last in ranges:
+                slopes, caps = _lines(users, each, side, (first, last), scale, at, margin, inner)
+                pieces.append(Piece(number, each.users, first, last, slopes, caps, scale.serving(strict)))
     return tuple(pieces)
+
+
+def _with_and_without(users: tuple[User, ...], kind: Kind, side: int) -> tuple[Kind, ...]:
+    """A kind, and without requests that take no time, where those would make the others wait longer."""
+    s = np.array([users[i].load_s[side] for i in kind.users])
+    c = np.array([users[i].arrival_cv ** 2 - 1.0 for i in kind.users])
+    if beside_no_time(s, c)[1] <= 0.0:
+        return (kind,)
+    return (kind, kind._replace(users=tuple(i for i in kind.users if users[i].load_s[side] > 0)))
 
 
 @lru_cache(maxsize=4096)  # the same program is built several times over
@@ -271,43 +281,10 @@ def _slopes(u: Floats, cap: Floats, inner: bool) -> tuple[float, ...]:
 
 
 def _bursts(users: list[User], side: int, low: float, high: float) -> tuple[float, float]:
-    """The range of w − u over mixes with u between two ends.
-
-    The corners of such mixes are of one user, or of two with u at an end; in p it is linear, in m it rises or falls.
-    """
-    c = np.array([user.arrival_cv**2 for user in users])
+    """The range of w − u over mixes with u between two ends."""
     s = np.array([user.load_s[side] for user in users])
-    if (c == 1.0).all() or len(users) == 1 or (s == s[0]).all():
-        return 0.0, 0.0
-    if (s <= 0).any():  # requests that take no time: m may come near 0
-        values = [m * (k - 1.0) for m in (0.0, s.max()) for k in (c.min(), c.max())]
-        alone = s * (c - 1.0)
-        return 0.5 * float(min(values) - alone.max()), 0.5 * float(max(values) - alone.min())
-    u = np.array([shape(user, side) for user in users])
-    if len(users) > MANY:
-        corners = np.eye(len(users))
-    else:
-        found = [_share(len(users), i) for i in np.flatnonzero((u >= low) & (u <= high)).tolist()]
-        for edge in (low, high):
-            for i in np.flatnonzero(u < edge).tolist():
-                for j in np.flatnonzero(u > edge).tolist():
-                    one, two = s[j] * (u[j] - edge), s[i] * (edge - u[i])
-                    found.append(_share(len(users), i, j, float(one / (one + two))))
-        if not found:
-            return 0.0, 0.0
-        corners = np.array(found)
-    m = corners @ s
-    terms = np.stack([(c - 1.0) * (mean - s**2 / mean) for mean in (m.min(), m.max())])
-    least, most = corners @ terms.min(axis=0), corners @ terms.max(axis=0)
-    return 0.5 * float(least.min()), 0.5 * float(most.max())
-
-
-def _share(n: int, i: int, j: int = 0, part: float = 1.0) -> Floats:
-    """Shares (n,) of the requests: all of user i, or a part, and the rest of user j."""
-    share = np.zeros(n)
-    share[j] += 1.0 - part
-    share[i] += part
-    return share
+    c = np.array([user.arrival_cv**2 for user in users]) - 1.0
+    return beyond_shape(s, c, np.array([shape(user, side) for user in users]), low, high)
 
 
 def _inverse(

@@ -291,10 +291,10 @@ def bursts(uses: list[PoolUse], side: int, low: float, high: float) -> tuple[flo
     seconds = [s for s, _, _ in each]
     if min(seconds) == max(seconds):
         return 0.0, 0.0
-    if min(seconds) <= 0.0:  # requests that take no time: m may come near 0
-        products = [m * c for m in (0.0, max(seconds)) for _, c, _ in each]
-        alone = [s * c for s, c, _ in each]
-        return (min(products) - max(alone)) / 2.0, (max(products) - min(alone)) / 2.0
+    if min(seconds) <= 0.0:
+        some = bursts([use for use in uses if use.seconds[side] > 0.0], side, low, high)
+        beside = _no_time([(s, c) for s, c, _ in each])
+        return some[0] + beside[0], some[1] + beside[1]
     corners = [((i, 1.0),) for i, (_, _, u) in enumerate(each) if low <= u <= high]
     mixed: list[tuple[tuple[int, float], ...]] = list(corners)
     for edge in (low, high):
@@ -309,3 +309,27 @@ def bursts(uses: list[PoolUse], side: int, low: float, high: float) -> tuple[flo
     ends = [[c * (m - s * s / m) / 2.0 for m in (min(means), max(means))] for s, c, _ in each]
     least = min(math.fsum(p * min(ends[i]) for i, p in corner) for corner in mixed)
     return least, max(math.fsum(p * max(ends[i]) for i, p in corner) for corner in mixed)
+
+
+def _no_time(each: list[tuple[float, float]]) -> tuple[float, float]:
+    """The range of what requests that take no time add to w; of each user the seconds and Ca² − 1.
+
+    With a share z of all requests, Z of theirs, and mean M and C of the others, w is (M · (1 − z) · (C · (1 − z)
+    + Z · z) − D / M) / 2, of which (M · C − D / M) / 2 is without them: D knows nothing of z.
+    """
+    own, none = [c for s, c in each if s > 0.0], [c for s, c in each if s <= 0.0]
+    if not own:
+        return 0.0, 0.0
+    added = [
+        (1.0 - z) * (c * (1.0 - z) + other * z) - c
+        for c in (min(own), max(own))
+        for other in (min(none), max(none))
+        for z in (0.0, 1.0, _turn(c, other))
+    ]
+    longest = max(s for s, _ in each)
+    return longest * min(added) / 2.0, longest * max(added) / 2.0
+
+
+def _turn(c: float, other: float) -> float:
+    """Where (1 − z) · (c · (1 − z) + other · z) is least or most, within 0 … 1."""
+    return 0.0 if c == other else min(max((2.0 * c - other) / (2.0 * (c - other)), 0.0), 1.0)
