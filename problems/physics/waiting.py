@@ -197,9 +197,8 @@ def _region(
     margin = margin._replace(load=(1.0 + margin.load) * (1.0 + spare) - 1.0)
     servers = bool(in_servers(view.inst.fleets)[view.inst.fleets.pool_fleet[at[0]]])
     unit = max(kind.outer.concurrency for kind in kinds_of(users)) if servers else 1.0
-    if (
-        inner and cuts.levels and math.floor(limit + 1e-9) > LARGEST_EXACT
-    ):  # a plan near what was found has no more
+    large = math.floor(limit + 1e-9) > LARGEST_EXACT
+    if inner and cuts.levels and large:  # a plan near what was found has no more
         limit = min(limit, float(max(INNER_LEVELS * max(cuts.levels), LARGEST_EXACT + 1)))
     scale = Scale(math.floor(limit * unit + 1e-9), servers)
     sides = (0, 1) if any(user.apart for user in users) else (0,)

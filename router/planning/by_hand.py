@@ -48,9 +48,8 @@ KEPT, SOLVED = 1e-9, 1e-6  # relative: how well rows hold; where flows are a sol
 HALF = 0.5  # of the time
 FEW = 10_000  # columns: beyond, the relaxation of all takes too long
 FLOWS = 12  # of each cell
-AGAIN = (
-    3.0  # times what its relaxation took: with less left, a large program keeps the flows that it has of that
-)
+AGAIN = 3.0
+"""Times what its relaxation took: with less left, a large program keeps the flows that it has of that."""
 MANY, MOST = 1_500, 1_500_000  # whole columns and columns: where rounding part by part is tried first
 
 

@@ -54,20 +54,17 @@ from solvers import Solution, SolveOptions, SolversError, Stop, clock_s
 
 LARGEST = 10_000  # columns: beyond, the relaxation alone
 HELD = 40_000  # columns: up to so many there may be cases of what spans the horizon
-FOR_ROUNDINGS = (
-    0.4  # of the time that is left: what each case takes now it takes again, twice, to be worked out
-)
+FOR_ROUNDINGS = 0.4
+"""Of the time that is left: what each case takes now it takes again, twice, to be worked out."""
 FOR_CASES = 0.7  # of the time that is left: writing their trees and working them out again takes the rest
 MOST_CUT, MOST_TRIES = 12, 6  # linear programs, and trees, between which regions of waiting are cut
 WRITING_S = 60e-6  # for each column: the verifier's rows, cuts, and its check
-FOR_FUTURES = (
-    0.25  # of the time limit, at most, for the proof of many futures: of a million columns it says little
-)
+FOR_FUTURES = 0.25
+"""Of the time limit, at most, for the proof of many futures: of a million columns it says little."""
 ROUNDING = 5e-13  # relative: of the sums that the verifier works out again
-WAITING_S = (
-    90e-6  # the same of a large one where users wait: a row more for each pool, and trees hour by hour
-)
-TREE_S = 400e-6  # the same where there is a tree, which takes some of it too
+WAITING_S = 90e-6
+"""Like `WRITING_S`, of a large one where users wait: a row more for each pool, and trees hour by hour."""
+TREE_S = 400e-6  # likewise where there is a tree, which takes some of it too
 CHECKING_S = 200e-6  # for each cell with work: rows of the plan, its check without a bound, and writing it
 MINUTES_S = 150e-6  # the same where caps are by the minute, whose requests are drawn twice
 CASES_S = 2e-3  # the same of a day that few counts span: a tree over these, and in its leaves trees over all

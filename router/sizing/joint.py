@@ -40,9 +40,8 @@ from solvers.two_stage.risk import NEUTRAL
 
 FEW = 20  # scenarios: below, and below so many columns, one program is quickly decided
 LEAST = 3_000
-LARGEST_MONOLITH = (
-    150_000  # flow columns; beyond, cuts of each scenario are faster (tests/benchmarks measures both)
-)
+LARGEST_MONOLITH = 150_000
+"""Flow columns; beyond, cuts of each scenario are faster (tests/benchmarks measures both)."""
 
 
 def enough(inst: Instance) -> bool:

@@ -37,10 +37,8 @@ from solvers.two_stage.small_tree import least
 CHUNKS_PER_WORKER = 4
 KEPT = 20_000  # flow columns of all scenarios: up to here, some 40 MB, their programs are kept
 ROOMS = 3  # programs are kept for so many
-BLOCK, BLOCKS = (
-    4_000,
-    8,
-)  # flow columns, at most, of scenarios priced together; and programs, at least, of all
+BLOCK, BLOCKS = 4_000, 8
+"""Flow columns, at most, of scenarios priced together; and programs, at least, of all."""
 WHOLE = 1e-6  # how far from whole a number may be that follows from whole ones
 UNDER = "What is signed breaks a limit itself (groups, power, budgets, shares), or leaves too little to serve demand."
 

@@ -43,9 +43,8 @@ from router.workers import ALONE, begin, seldom_collected, start_workers
 from solvers import SolveOptions, Stop
 
 FOR_THE_ANSWER = 0.5  # of the time at most, where questions follow
-PART_DECIDED = (
-    0.3  # of the time that deciding and pricing every scenario took: what another decision takes at least
-)
+PART_DECIDED = 0.3
+"""Of the time that deciding and pricing every scenario took: what another decision takes at least."""
 FOR_QUESTIONS = 0.9  # of what is then left; the rest is for the check
 A_PART = 0.2  # of the time left, for measures and for amounts each
 FOR_VARIANTS = 0.6  # the best plans without and with each offer: quotes are read from them

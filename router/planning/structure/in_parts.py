@@ -28,15 +28,10 @@ NARROW = 400  # columns of a narrow window, about
 FEWEST_PIECES = 50  # with whole columns
 LARGEST_PIECE, MOST_WHOLE = 1_500, 60  # columns: beyond, a tree of our own is not the means
 ALONE = 0.2  # of the time that is left: so long a program of few spanning columns is tried whole
-LIMITED, ALONE_LIMITED, SPANNING_NODES = (
-    20_000,
-    0.5,
-    600,
-)  # up to so many columns nodes limit that, within so much of the time, which they end long before the clock does
-MOST_ALONE, ALONE_NODES = (
-    10_000,
-    10,
-)  # columns, and nodes: so large a program is tried whole, within that share
+LIMITED, ALONE_LIMITED, SPANNING_NODES = 20_000, 0.5, 600
+"""Up to so many columns nodes limit that, within so much of the time, which they end long before the clock does."""
+MOST_ALONE, ALONE_NODES = 10_000, 10
+"""Columns, and nodes: so large a program is tried whole, within that share."""
 FEW_SPANNING = 60  # whole columns that span periods: so few are branched on, with periods for pieces
 FEW_COUNTS, MANY_FLOWS = 100, 10_000  # whole columns and columns of one period: counts are summed
 MOST_PERIODS, LARGEST_PERIOD = 50, 2_500  # columns of a period
