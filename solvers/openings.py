@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from solvers.core.program import Floats, LinearProgram
+from solvers.core.terms import matrix_of
 
 type Ints = NDArray[np.int64]
 
@@ -44,11 +44,8 @@ def with_openings(program: LinearProgram) -> LinearProgram | None:
             terms.append([(own, 1.0), *((k, -1.0) for k in whole)])
             upper.append(0.0)
     n, more = program.n_columns + len(number), len(number)
-    row = np.repeat(np.arange(len(terms)), [len(each) for each in terms])
-    at, value = (np.array([pair[i] for each in terms for pair in each]) for i in (0, 1))
-    own_rows = sparse.coo_array((value, (row, at.astype(np.int64))), shape=(len(terms), n))
     limits, none = (np.full(len(terms), -np.inf), np.array(upper)), np.zeros(more)
-    return program.wider(own_rows, limits, none, none + 1.0, none > 0)
+    return program.wider(matrix_of(terms, n), limits, none, none + 1.0, none > 0)
 
 
 def _signed(program: LinearProgram) -> list[tuple[Ints, Floats]]:

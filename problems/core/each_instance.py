@@ -23,10 +23,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import ceil
-from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from problems import throughput
 from problems.core.arrays import Floats, Ints
@@ -35,6 +33,7 @@ from problems.core.encode import Encoded
 from problems.core.instance import Instance
 from solvers import LinearProgram
 from solvers.core.record import Record
+from solvers.core.terms import Terms, matrix_of
 
 MOST_INSTANCES = 4  # of a pool: as many columns in every period
 FEWEST_PERIODS = 6
@@ -176,7 +175,7 @@ def with_instances(program: LinearProgram, pools: list[PoolInTime]) -> LinearPro
         size += 2 * n
     none, limits = np.zeros(size - program.n_columns), (rows.lower, rows.upper)
     plain = replace(program, integer=counts)
-    return plain.wider(rows.matrix(size), limits, none, none + 1.0, np.concatenate(whole))
+    return plain.wider(matrix_of(rows.terms, size), limits, none, none + 1.0, np.concatenate(whole))
 
 
 def on_columns(program: LinearProgram, pools: list[PoolInTime]) -> list[Ints]:
@@ -193,18 +192,14 @@ class _Rows:
     """lower ≤ Σ coefficient · column ≤ upper, one after the other."""
 
     def __init__(self) -> None:
-        self.terms: list[tuple[int, int, float]] = []
+        self.terms: list[Terms] = []
         self.lower: list[float] = []
         self.upper: list[float] = []
 
-    def add(self, terms: list[tuple[int, float]], lower: float = -np.inf, upper: float = np.inf) -> None:
-        self.terms += [(len(self.lower), column, value) for column, value in terms]
+    def add(self, terms: Terms, lower: float = -np.inf, upper: float = np.inf) -> None:
+        self.terms.append(terms)
         self.lower.append(lower)
         self.upper.append(upper)
-
-    def matrix(self, columns: int) -> Any:
-        row, column, value = (np.array(each) for each in zip(*self.terms, strict=True))
-        return sparse.coo_array((value, (row, column)), shape=(len(self.lower), columns))
 
 
 def _in_time(rows: _Rows, pool: PoolInTime, on: Ints, begun: Ints) -> None:

@@ -28,13 +28,13 @@ from dataclasses import replace
 from itertools import islice, pairwise
 
 import numpy as np
-from scipy import sparse
 
 from problems.core.arrays import Floats, Ints
 from problems.core.each_instance import Load, PoolInTime
 from solvers import LinearProgram
 from solvers.capacity_rows import ImpliedRows
 from solvers.core.record import Record
+from solvers.core.terms import Terms, matrix_of
 
 MOST_COLUMNS = 3_000  # `had`, of a program that is searched
 MOST_ROWS = 10_000  # that may be added
@@ -102,9 +102,9 @@ def with_windows(
     more = size - program.n_columns
     upper = np.array([most for _, most in rows])
     limits, none = (np.where(np.isinf(upper), 0.0, upper), upper), np.zeros(more)
-    wide = program.wider(_matrix([terms for terms, _ in rows], size), limits, none, none + 1.0, none > 0)
+    wide = program.wider(matrix_of([terms for terms, _ in rows], size), limits, none, none + 1.0, none > 0)
     carried = list(islice((each for own in windows for each in _carried(own)), MOST_ROWS))
-    matrix = _matrix([terms for _, terms in carried], size)
+    matrix = matrix_of([terms for _, terms in carried], size)
     made_of = np.array([row for row, _ in carried], dtype=np.int64)
     return wide, WindowRows(ImpliedRows(matrix, np.zeros(len(carried)), made_of))
 
@@ -141,14 +141,7 @@ def _stays(pool: PoolInTime, p: Had) -> bool:
     return p[-1] >= sum(rises[max(len(rises) - max(pool.min_up, 1), 0) :])
 
 
-def _matrix(rows: list[list[tuple[int, float]]], columns: int) -> sparse.csr_array:
-    row = np.repeat(np.arange(len(rows)), [len(terms) for terms in rows])
-    at = np.array([column for terms in rows for column, _ in terms], dtype=np.int64)
-    value = np.array([value for terms in rows for _, value in terms], dtype=np.float64)
-    return sparse.coo_array((value, (row, at)), shape=(len(rows), columns)).tocsr()
-
-
-def _in_time(windows: _Windows, on: Ints) -> Iterator[tuple[list[tuple[int, float]], float]]:
+def _in_time(windows: _Windows, on: Ints) -> Iterator[tuple[Terms, float]]:
     """Terms, and a right hand side that they equal; inf: they are 0 or more."""
     for t, had in enumerate(windows.columns):
         yield [(column, 1.0) for column in had.values()], 1.0
@@ -171,7 +164,7 @@ class _CellLoad(Record):
 
     workload: int
     load: float
-    by_period: dict[int, list[tuple[int, float]]]
+    by_period: dict[int, Terms]
 
     @property
     def first(self) -> int:
@@ -182,7 +175,7 @@ class _CellLoad(Record):
         return max(self.by_period)
 
 
-def _carried(windows: _Windows) -> Iterator[tuple[int, list[tuple[int, float]]]]:
+def _carried(windows: _Windows) -> Iterator[tuple[int, Terms]]:
     """Row of the program that a row is made of, and its terms, of which the largest load is 1."""
     for loads in _kinds(windows.pool):
         cells = _cells(loads)
@@ -224,9 +217,7 @@ def _arriving_on_end(cells: list[_CellLoad]) -> Iterator[list[_CellLoad]]:
             yield [each for each in cells if since <= each.first <= until]
 
 
-def _row(
-    windows: _Windows, loads: dict[int, Load], cells: list[_CellLoad], span: tuple[int, int]
-) -> list[tuple[int, float]]:
+def _row(windows: _Windows, loads: dict[int, Load], cells: list[_CellLoad], span: tuple[int, int]) -> Terms:
     """What some cells have in some periods, up to the end of a window, is no more than F."""
     (a, t), scale = span, max(each.load for each in cells)
     terms = [

@@ -42,6 +42,7 @@ from problems.physics.regions import shape
 from solvers import LinearProgram
 from solvers.capacity_rows import ImpliedRows
 from solvers.core.record import Record
+from solvers.core.terms import Terms, matrix_of
 
 MOST_CELLS = 6  # of a row
 MOST_ROWS = 30_000
@@ -50,8 +51,6 @@ MOST_UNITS = 12  # on the right of a rounded row
 LEAST_PART = 0.05  # f: below, what runs elsewhere stands in the row with large coefficients
 SAME = 1e-9
 DIGITS = 7  # of a coefficient: rows that agree so far are one
-
-type Terms = list[tuple[int, float]]
 
 
 class _Way(Record):
@@ -111,7 +110,7 @@ class _Wider:
         more, zero = self.size - self.program.n_columns, np.zeros(len(self.rows))
         none = np.zeros(more)
         return self.program.wider(
-            _matrix(self.rows, self.size), (zero, zero), none, none + 1.0, np.ones(more, dtype=np.bool_)
+            matrix_of(self.rows, self.size), (zero, zero), none, none + 1.0, np.ones(more, dtype=np.bool_)
         )
 
 
@@ -138,13 +137,6 @@ def with_waiting_states(encoded: Encoded) -> WaitingStates | None:
     made_of = np.array([row.made_of for row in rows.values()], dtype=np.int64)
     implied = ImpliedRows(matrix, -np.ones(len(rows)), made_of)
     return WaitingStates(wider.made(), implied, np.array(wider.period, dtype=np.int64))
-
-
-def _matrix(rows: list[Terms], columns: int) -> sparse.csr_array:
-    row = np.repeat(np.arange(len(rows)), [len(terms) for terms in rows])
-    at = np.array([column for terms in rows for column, _ in terms], dtype=np.int64)
-    value = np.array([value for terms in rows for _, value in terms], dtype=np.float64)
-    return sparse.coo_array((value, (row, at)), shape=(len(rows), columns)).tocsr()
 
 
 def _rows_of_demand(encoded: Encoded) -> Ints:
