@@ -10,6 +10,7 @@ from scipy import sparse
 from solver_cases import INF, diet, instances, program
 
 from solvers import Blocks, LinearProgram, OptionRejected, ProgramError, SolveOptions
+from solvers.core.terms import matrix_of
 
 NAN = np.nan
 
@@ -144,3 +145,11 @@ def test_a_wider_program_by_hand() -> None:
     assert wide.cost.tolist() == [1, 0]
     assert (wide.row_lower.tolist(), wide.row_upper.tolist()) == ([2, -np.inf], [3, 5])
     assert (wide.col_upper.tolist(), wide.integer.tolist()) == ([9, 4], [False, True])
+
+
+def test_rows_read_term_by_term_are_the_matrix_again() -> None:
+    """Terms of the same column are added up, and a row may have none: 2·x₁ + 1·x₁ = 3·x₁."""
+    first = diet()
+    rows = [terms for terms, _, _ in first.each_row()]
+    assert (matrix_of(rows, first.n_columns) != first.matrix).nnz == 0
+    assert matrix_of([[(1, 2.0), (1, 1.0)], []], 3).toarray().tolist() == [[0.0, 3.0, 0.0], [0.0, 0.0, 0.0]]
