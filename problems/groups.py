@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from problems.core.columns import Columns
+from problems.core.counts import room_beyond
 from problems.core.family import Family, Promise, Worth
 from problems.core.rows import Rows, Term, rows
 from problems.core.view import View
@@ -24,17 +25,19 @@ def build(view: View, cols: Columns) -> Rows:
     inst, periods = view.inst, view.inst.time.periods
     groups, fleets = inst.groups, inst.fleets
     terms: list[Term] = []
+    room = np.zeros(len(groups.names))
     for g in range(len(groups.names)):
         at = g * periods + np.arange(periods)
         weight = groups.weight[g, fleets.pool_fleet] if fleets.pools else np.empty(0)
         terms += [(at, cols.counts.count[q], weight[q]) for q in np.flatnonzero(weight > 0)]
+        room[g] = weight @ room_beyond(view)
     return rows(
         NAME,
         len(groups.names) * periods,
         terms,
         lambda i: f"{groups.names[i // periods]},{i % periods}",
         lower=np.repeat(groups.min_units, periods),
-        upper=np.repeat(groups.max_units, periods),
+        upper=np.repeat(groups.max_units + room, periods),
     )
 
 

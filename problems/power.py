@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from problems.core.columns import Columns
+from problems.core.counts import room_beyond
 from problems.core.family import Family, Promise, Worth
 from problems.core.first_stage import due_part
 from problems.core.rows import Rows, Term, no_rows, rows
@@ -31,7 +32,8 @@ def build(view: View, cols: Columns) -> Rows:
     terms: list[Term] = [
         (np.arange(periods), cols.counts.paid[q], drawn[fleets.pool_fleet[q]]) for q in range(fleets.pools)
     ]
-    return rows(NAME, periods, terms, str, upper=inst.policy.max_power_kw - always)
+    room = fleets.power_kw[fleets.pool_fleet] @ room_beyond(view)
+    return rows(NAME, periods, terms, str, upper=inst.policy.max_power_kw - always + room)
 
 
 LIMIT = Promise(

@@ -90,3 +90,24 @@ def test_limits_of_what_is_rented_in_parts(instances: dict[str, object]) -> None
     assert plan.objective_usd == pytest.approx(max(2.25, float(str(instances.get("min", 0.0)))), rel=1e-6)
     assert verify(problem, plan).ok
     assert math.isclose(sum(row.count for row in plan.instances), plan.objective_usd, rel_tol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("instances", "limit"),
+    [
+        ({"power_kw": 700}, {"policy": {"max_power_kw": 700 * 2.25}}),
+        ({"units": 700}, {"groups": [{"name": "all", "offers": ["gpu"], "max_units": 700 * 2.25}]}),
+    ],
+)
+def test_limits_that_whole_servers_reach_exactly(
+    instances: dict[str, object], limit: dict[str, object]
+) -> None:
+    """2.25 instances are all that a limit allows, and enough: no plan was found, where the row left no room for the
+    little that is rented beyond whole servers."""
+    data = in_parts(4, 0, 1, **instances).model_dump(mode="json", by_alias=True, exclude_unset=True)
+    problem = load({**data, **limit})
+    plan = router.solve(problem, options=SolveOptions(gap=1e-6))
+    assert plan.objective_usd == pytest.approx(2.25, rel=1e-6)
+    assert verify(problem, plan).ok
+    assert plan.proof is not None
+    assert plan.proof.kind == "own"

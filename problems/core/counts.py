@@ -77,12 +77,16 @@ def count_limit(view: View) -> Floats:
     most = np.where(integral[:, None] & np.isfinite(most), np.floor(most + 1e-9), most)
     hourly = ~fleets.horizon[f] & (fleets.term_h[f] == 0)
     limit = np.minimum(useful, most)
-    # room for what lies beyond whole servers, see `latency`
-    beyond = np.where(
-        ~integral & waiting_pools(view), 2.0 * BEYOND / (1.0 - np.minimum(boot % 1.0, 1 - 1e-9)), 0.0
-    )
-    limit = np.where(limit > 0, limit + beyond[:, None], 0.0)
+    limit = np.where(limit > 0, limit + room_beyond(view)[:, None], 0.0)
     return np.where(hourly[:, None] & closed_throughout(inst), 0.0, limit)
+
+
+@once
+def room_beyond(view: View) -> Floats:
+    """(Q,) instances that a limit leaves room for: those that lie beyond whole servers, see `latency`."""
+    fleets, f = view.inst.fleets, view.inst.fleets.pool_fleet
+    boot = np.minimum(fleets.start_h[f] / view.inst.time.period_h % 1.0, 1 - 1e-9)
+    return np.where(~fleets.integral[f] & waiting_pools(view), 2.0 * BEYOND / (1.0 - boot), 0.0)
 
 
 def _over_least(view: View) -> Floats:
