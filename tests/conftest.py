@@ -15,12 +15,11 @@ if sys.dont_write_bytecode:  # else every process that a test starts would compi
     os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-if not os.access(
-    Path(__file__).parent, os.W_OK
-):  # a read-only checkout: what Hypothesis keeps goes elsewhere
+if not os.access(Path(__file__).parent, os.W_OK):  # read-only: what Hypothesis keeps goes elsewhere
     os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(tempfile.gettempdir()) / "hypothesis"))
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 #: What tests import beside themselves: their assertions count under `python -O` too.
 HELPERS = sorted(
@@ -31,6 +30,11 @@ pytest.register_assert_rewrite(*(name for name in HELPERS if name != "conftest")
 import tiers  # noqa: E402
 
 import solvers  # noqa: E402
+
+settings.register_profile(  # a busy machine breaks no law
+    "unhurried", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("unhurried")
 
 QUICK_S = 1.0  # a quick test that takes longer is named at the end of `pytest -m quick`
 
