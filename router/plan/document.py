@@ -64,7 +64,7 @@ class StatedOptions:
     """What the solver was asked; absent: its own default."""
 
     gap: Number | None = stated("Gap at which an answer counts as optimal", default=None)
-    time_limit_s: Number | None = stated("Time limit of a search", default=None)
+    time_limit_s: Number | None = stated("Time limit that was asked for, of the whole command", default=None)
     threads: Whole | None = stated("Threads", default=None)
     seed: Whole | None = stated("Seed of the solver", default=None)
     relax: Flag | None = stated("Integrality dropped", default=None)
