@@ -30,7 +30,6 @@ from functools import lru_cache
 
 import numpy as np
 from scipy import sparse
-from scipy.optimize import linprog
 
 from problems import demand, latency
 from problems.core.arrays import Floats, Ints
@@ -237,6 +236,8 @@ def _carried(
     some: frozenset[int],
 ) -> float:
     """F: the largest load of some users in a piece, whatever the others bring."""
+    from scipy.optimize import linprog  # here: few problems have such pools, and it takes long to load
+
     users, low, high, slopes = piece
     u = np.array([shapes[i] for i in users])
     rows = [1.0 + slope * (u - low) for slope in slopes] + [u - high, low - u]

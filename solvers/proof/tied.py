@@ -25,8 +25,12 @@ def tied(program: LinearProgram) -> Ints:
     at = matrix.indptr[two]
     left, right = matrix.indices[at], matrix.indices[at + 1]
     same = (matrix.data[at] == -matrix.data[at + 1]) & program.integer[left] & program.integer[right]
+    if not same.any():
+        return np.arange(n, dtype=np.int64)
+    from scipy.sparse.csgraph import connected_components  # here: few programs have such rows
+
     pairs = sparse.coo_array((np.ones(same.sum()), (left[same], right[same])), shape=(n, n))
-    _, group = sparse.csgraph.connected_components(pairs, directed=False)
+    _, group = connected_components(pairs, directed=False)
     _, first, of = np.unique(group, return_index=True, return_inverse=True)
     return np.asarray(first[of], dtype=np.int64)
 
