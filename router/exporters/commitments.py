@@ -37,7 +37,6 @@ from router.plan.start import stated_time
 from router.plan.values import to_json
 from router.schema import Problem
 
-FORMS = ("json", "karpenter", "litellm")
 INSTANCES, CONTRACT = 1, 2
 PAID_AS_USED = 3
 MONTH = "730h"

@@ -18,7 +18,6 @@ from router.exporters.exported import Exported, head, of_scenario, to_yaml
 from router.exporters.targets import Targets, distinct, kubernetes_name
 from router.plan.document import Plan
 
-FORMS = ("dynamo", "llm-d")
 ROLES = ("prefill", "decode")
 SERVICES = ("VllmPrefillWorker", "VllmDecodeWorker")
 

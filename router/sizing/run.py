@@ -53,7 +53,6 @@ PRICED_S = 300e-6  # for each flow column, to price every scenario: writing, sol
 EACH = "its plan in every scenario"
 TURNS = 5  # how often a better plan, met while looking for alternatives, is taken in its place
 REFUTES = 1e-5  # relative: a plan this much below the bound shows that the solver's bound was wrong
-NEAR_H = 1e-6
 
 
 @seldom_collected()

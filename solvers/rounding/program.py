@@ -18,7 +18,7 @@ from scipy import sparse
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, LinearProgram
 from solvers.core.record import Record
-from solvers.rounding.rows import Bools, Ints, RoundedRow, entries_of, matrix_of, numbered_anew, resting_on
+from solvers.rounding.rows import Bools, Ints, RoundedRow, coefficients, entries_of, numbered_anew, resting_on
 from solvers.rounding.sought import RowSums
 from solvers.rounding.tableau import AWAY
 
@@ -144,7 +144,7 @@ class _Rounds:
         )
 
     def matrix(self, numbers: Sequence[int]) -> Any:
-        return matrix_of([self.made[i] for i in numbers], self.program.n_columns)
+        return coefficients([self.made[i] for i in numbers], self.program.n_columns)
 
     def _roundings(self, point: Floats) -> list[RoundedRow]:
         """Of the rows of the tableau whose column is not whole."""

@@ -84,7 +84,7 @@ def entries_of(matrix: Any, row: int) -> tuple[Ints, Floats]:
     return matrix.indices[at], matrix.data[at]
 
 
-def matrix_of(rows: Sequence[RoundedRow], n: int) -> Any:
+def coefficients(rows: Sequence[RoundedRow], n: int) -> Any:
     """(k, n) their coefficients."""
     return stacked([(row.columns, row.values) for row in rows], n)
 
@@ -92,7 +92,7 @@ def matrix_of(rows: Sequence[RoundedRow], n: int) -> Any:
 def in_units(rows: Sequence[RoundedRow], n: int) -> tuple[Any, Floats]:
     """(k, n), (k,): matrix · x ≤ upper, the largest coefficient of each 1."""
     unit = np.array([row.unit for row in rows])
-    matrix: Any = sparse.diags_array(1.0 / unit, shape=(len(rows), len(rows))) @ matrix_of(rows, n)
+    matrix: Any = sparse.diags_array(1.0 / unit, shape=(len(rows), len(rows))) @ coefficients(rows, n)
     return matrix.tocsr(), np.array([row.upper for row in rows]) / unit
 
 
