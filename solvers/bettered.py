@@ -14,14 +14,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from solvers.core.options import SolveOptions
-from solvers.core.program import Floats, LinearProgram
+from solvers.core.program import Bools, Floats, Ints, LinearProgram
 from solvers.core.result import Solution
 
-type Ints = NDArray[np.int64]
-type Bools = NDArray[np.bool_]
 type SolveFrom = Callable[[LinearProgram, SolveOptions, Floats], Solution]
 """A window's program, options, and the point to start from."""
 

@@ -17,14 +17,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from solvers.core.deadline import clock_s
 from solvers.core.options import SolveOptions
-from solvers.core.program import Floats, LinearProgram
+from solvers.core.program import Floats, Ints, LinearProgram
 from solvers.core.result import Duals, Solution, Stats, Stop
-
-type Ints = NDArray[np.int64]
 
 Solve = Callable[[LinearProgram, SolveOptions], Solution]
 SolvePart = Callable[[LinearProgram, Ints, SolveOptions], Solution]

@@ -21,14 +21,11 @@ from itertools import count
 from math import inf, isinf
 
 import numpy as np
-from numpy.typing import NDArray
 
 from solvers.core.deadline import clock_s
 from solvers.core.options import SolveOptions
-from solvers.core.program import Floats, LinearProgram
+from solvers.core.program import Floats, Ints, LinearProgram
 from solvers.core.result import Solution, Stats, Stop
-
-type Ints = NDArray[np.int64]
 
 WHOLE = 1e-6
 MOST_NODES = 100

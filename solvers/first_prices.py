@@ -14,11 +14,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.core.program import Floats, LinearProgram
+from solvers.core.program import Floats, Ints, LinearProgram
 from solvers.core.record import Record
 from solvers.proof.safe import SafeBounds
-
-type Ints = NDArray[np.int64]
 
 SPARE = 1e-9
 """Relative: prices are so much lower, that no reduced cost is below 0 by rounding."""

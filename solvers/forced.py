@@ -12,12 +12,9 @@ from dataclasses import replace
 from itertools import chain
 
 import numpy as np
-from numpy.typing import NDArray
 
-from solvers.core.program import Floats, LinearProgram
+from solvers.core.program import Floats, Ints, LinearProgram
 from solvers.core.record import Record
-
-type Ints = NDArray[np.int64]
 
 ROUNDING = 1e-15  # relative to what a row sums up
 ROUNDS = 50  # a chain of rows is hardly so long

@@ -8,17 +8,14 @@ from typing import Any
 
 import highspy
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from solvers.core.deadline import Deadline
 from solvers.core.errors import HandOverRefused
-from solvers.core.program import Floats, LinearProgram
+from solvers.core.program import Floats, Ints, LinearProgram
 from solvers.core.relaxation import RelaxedAnswer
 from solvers.core.result import SimplexBasis, Stop
 from solvers.highs import NAME, STOP, Quiet, floats, load, set_option
-
-type Ints = NDArray[np.int64]
 
 OPTIONS = {
     "output_flag": False,

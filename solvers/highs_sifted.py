@@ -16,17 +16,13 @@ from typing import Any
 
 import highspy
 import numpy as np
-from numpy.typing import NDArray
 
-from solvers.core.program import Floats, LinearProgram
+from solvers.core.program import Bools, Floats, Ints, LinearProgram
 from solvers.core.relaxation import RelaxedAnswer
 from solvers.core.result import Stop
 from solvers.first_prices import first_prices
 from solvers.highs import NAME, set_option
 from solvers.highs_relaxation import HighsRelaxation
-
-type Ints = NDArray[np.int64]
-type Bools = NDArray[np.bool_]
 
 LARGE, PART = 100_000, 0.6
 """Columns of a program that is worth it, and the part of them that it begins with at most."""

@@ -11,13 +11,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from solvers.core.options import SolveOptions
-from solvers.core.program import Floats, LinearProgram
+from solvers.core.program import Floats, Ints, LinearProgram
 from solvers.core.result import Stop
-
-type Ints = NDArray[np.int64]
 
 ROUNDS = 30
 WHOLE = 1e-6

@@ -13,12 +13,9 @@ which a solver lets pass.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from solvers.core.program import Floats, LinearProgram
+from solvers.core.program import Floats, Ints, LinearProgram
 from solvers.core.terms import matrix_of
-
-type Ints = NDArray[np.int64]
 
 CHAIN = 3  # rows on end
 

@@ -20,12 +20,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from solvers.capacity_rows import CapacityRows, within_limits
 from solvers.core.deadline import clock_s
 from solvers.core.options import SolveOptions
-from solvers.core.program import Floats, LinearProgram
+from solvers.core.program import Floats, Ints, LinearProgram
 from solvers.core.registry import get
 from solvers.core.relaxation import GrowingRelaxation, RelaxedAnswer
 from solvers.core.result import SimplexBasis, Solution, Stats, Stop
@@ -38,7 +37,6 @@ from solvers.rounding.lifted import BasisRows
 if TYPE_CHECKING:
     from solvers.highs_relaxation import HighsRelaxation
 
-type Ints = NDArray[np.int64]
 
 WHOLE = 1e-6
 MOST_PARTS = 40

@@ -14,17 +14,14 @@ import heapq
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from solvers.core.options import SolveOptions
-from solvers.core.program import Floats, LinearProgram
+from solvers.core.program import Floats, Ints, LinearProgram
 from solvers.core.record import Record
 from solvers.core.result import Stop
 from solvers.proof.safe import refuting
 from solvers.rounding.rows import RoundedRow, in_units
 from solvers.rounding.tableau import tableau_rows
-
-type Ints = NDArray[np.int64]
 
 WHOLE = 1e-6
 MOST_LEAVES = 16

@@ -26,6 +26,8 @@ from solvers.core.errors import ProgramError
 from solvers.core.record import Record
 
 type Floats = NDArray[np.float64]
+type Ints = NDArray[np.int64]
+type Bools = NDArray[np.bool_]
 type Names = Callable[[], Sequence[str]]
 
 #: Magnitudes from here on mean "no limit": HiGHS's own convention, applied for all backends alike.

@@ -12,13 +12,8 @@ from enum import Enum
 from math import inf
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from solvers.core.program import Floats, LinearProgram
+from solvers.core.program import Floats, Ints, LinearProgram
 from solvers.core.record import Record
-
-type Ints = NDArray[np.int64]
 
 
 class Stop(Enum):

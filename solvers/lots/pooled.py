@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from solvers.core.program import Floats, LinearProgram
+from solvers.core.program import Bools, Floats, Ints, LinearProgram
 from solvers.core.record import Record
-
-type Ints = NDArray[np.int64]
-type Bools = NDArray[np.bool_]
 
 DUST = 1e-12
 """Part of a lot: less is a rounding of nothing."""

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from solvers.core.program import Floats, LinearProgram
-from solvers.lots.pooled import Bools, Ints, Lots, Pooled
+from solvers.core.program import Bools, Floats, Ints, LinearProgram
+from solvers.lots.pooled import Lots, Pooled
 
 SAME = 1e-12
 """Relative: coefficients that differ by less are alike."""

@@ -14,18 +14,14 @@ from math import inf
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
-from solvers.core.program import Floats, LinearProgram
+from solvers.core.program import Bools, Floats, Ints, LinearProgram
 from solvers.core.record import Record
 from solvers.core.relaxation import GrowingRelaxation, RelaxedAnswer
 from solvers.core.result import SimplexBasis
 from solvers.forced import forced
 from solvers.piecewise.copies import reach
-
-type Ints = NDArray[np.int64]
-type Bools = NDArray[np.bool_]
 
 WHOLE = 1e-6
 MISSING = 10.0

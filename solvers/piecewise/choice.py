@@ -14,16 +14,12 @@ from math import inf
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from solvers.components import Solve
 from solvers.core.options import SolveOptions
-from solvers.core.program import Floats, LinearProgram
+from solvers.core.program import Bools, Floats, Ints, LinearProgram
 from solvers.piecewise.apart import PiecesApart, TriedWay
-
-type Ints = NDArray[np.int64]
-type Bools = NDArray[np.bool_]
 
 BEYOND = 1.05
 """Times its price: what a choice takes beyond a row."""

@@ -15,16 +15,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
-from solvers.core.program import Floats, LinearProgram
+from solvers.core.program import Bools, Floats, Ints, LinearProgram
 from solvers.core.record import Record
 from solvers.proof.safe import usable
 from solvers.strengthened import StrengthenedAnswer
-
-type Ints = NDArray[np.int64]
-type Bools = NDArray[np.bool_]
 
 
 class Copies(Record):

@@ -17,12 +17,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from solvers.components import Solve
 from solvers.core.options import SolveOptions
-from solvers.core.program import Floats, LinearProgram
+from solvers.core.program import Floats, Ints, LinearProgram
 from solvers.core.record import Record
 from solvers.core.result import Stop
 from solvers.piecewise.boxed import BoxedRounds
@@ -35,8 +34,6 @@ from solvers.proof.tree import ProofTree, WorkLimits, branch_and_bound
 from solvers.rounding import RoundedProgram, rounded_program, with_sums
 from solvers.spanning import split_ranges
 from solvers.strengthened import StrengthenedAnswer, strengthened
-
-type Ints = NDArray[np.int64]
 
 SAME = 1e-7  # relative: a bound that has moved by less has not
 MOST_NODES = 400

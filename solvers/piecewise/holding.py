@@ -14,18 +14,15 @@ from dataclasses import replace
 from hashlib import sha256
 
 import numpy as np
-from numpy.typing import NDArray
 
 from solvers.components import Solve, content
 from solvers.core.deadline import clock_s
 from solvers.core.options import SolveOptions
-from solvers.core.program import Floats, LinearProgram
+from solvers.core.program import Floats, Ints, LinearProgram
 from solvers.core.result import Solution, Stats, Stop
 from solvers.piecewise.boxed import BoxedRounds
 from solvers.piecewise.held import HeldLeaf, HeldTree, within
 from solvers.strengthened import strengthened
-
-type Ints = NDArray[np.int64]
 
 WHOLE = 1e-6
 FOR_FIRST, FOR_PLAN, FOR_TREE = 0.2, 0.2, 0.7

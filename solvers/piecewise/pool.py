@@ -19,11 +19,9 @@ from scipy import sparse
 
 from solvers.components import Solve
 from solvers.core.options import SolveOptions
-from solvers.core.program import Floats, LinearProgram
+from solvers.core.program import Bools, Floats, LinearProgram
 from solvers.core.record import Record
 from solvers.piecewise.priced import PricedPieces
-
-type Bools = NDArray[np.bool_]
 
 NOTHING = 1e-12  # of a row, in its own unit
 DIGITS = 9  # points that are alike to so many count once

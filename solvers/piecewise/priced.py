@@ -12,7 +12,6 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from solvers.capacity_rows import CapacityRows
@@ -20,8 +19,6 @@ from solvers.core.program import Floats, LinearProgram, SubProgram
 from solvers.core.result import PiecePrices
 from solvers.piecewise.copies import Copies, reach
 from solvers.proof.tree import ProofTree, WorkLimits, branch_and_bound
-
-type Ints = NDArray[np.int64]
 
 NEAR = 1e-5
 """Relative: so far a piece is solved."""

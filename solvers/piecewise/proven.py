@@ -6,15 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from solvers.core.program import Floats
+from solvers.core.program import Floats, Ints
 from solvers.core.record import Record
 from solvers.piecewise.priced import PIECE, PricedPieces
 from solvers.proof.safe import usable
 from solvers.proof.tree import ProofLeaf
-
-type Ints = NDArray[np.int64]
 
 SPANNING = replace(PIECE, nodes=2_000)
 

@@ -17,17 +17,13 @@ from itertools import product
 from math import inf
 
 import numpy as np
-from numpy.typing import NDArray
 
 from solvers.components import Solve
 from solvers.core.options import SolveOptions
-from solvers.core.program import Floats
+from solvers.core.program import Bools, Floats, Ints
 from solvers.core.result import SimplexBasis
 from solvers.piecewise.apart import PiecesApart, TriedWay
 from solvers.piecewise.choice import chosen
-
-type Ints = NDArray[np.int64]
-type Bools = NDArray[np.bool_]
 
 FEWEST = 50
 """Pieces with something to round: below, there is little to choose from."""

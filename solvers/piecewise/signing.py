@@ -15,18 +15,15 @@ from hashlib import blake2b
 from math import inf
 
 import numpy as np
-from numpy.typing import NDArray
 
 from solvers.components import Solve
 from solvers.core.options import SolveOptions
-from solvers.core.program import Floats, LinearProgram
+from solvers.core.program import Floats, Ints, LinearProgram
 from solvers.core.relaxation import Relaxation
 from solvers.piecewise.pool import PointPool
 from solvers.piecewise.pooled import box_of
 from solvers.piecewise.priced import PIECE
 from solvers.strengthened import StrengthenedAnswer
-
-type Ints = NDArray[np.int64]
 
 MOST_TRIED = 60  # columns that span, those first that the relaxation finds least dear
 MOST_HELD = 6  # looks at pieces for one choice of what spans

@@ -15,13 +15,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from solvers.capacity_rows import within_limits
 from solvers.components import Solve
 from solvers.core.deadline import clock_s
 from solvers.core.options import SolveOptions
-from solvers.core.program import Floats, LinearProgram
+from solvers.core.program import Floats, Ints, LinearProgram
 from solvers.core.result import Solution, Stats, Stop
 from solvers.piecewise.copies import with_copies
 from solvers.piecewise.pool import PointPool
@@ -30,8 +29,6 @@ from solvers.piecewise.priced import PricedPieces
 from solvers.piecewise.rounds import PriceRounds
 from solvers.piecewise.signing import Signing
 from solvers.strengthened import StrengthenedAnswer, strengthened
-
-type Ints = NDArray[np.int64]
 
 WHOLE = 1e-6
 FOR_RELAXATION, FOR_PLAN = 0.3, 0.5

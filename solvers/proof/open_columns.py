@@ -17,11 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.core.program import Floats, LinearProgram
+from solvers.core.program import Floats, Ints, LinearProgram
 from solvers.core.record import Record
 from solvers.core.relaxation import OpenRelaxation, RelaxedAnswer
-
-type Ints = NDArray[np.int64]
 
 ROUNDS = 4
 SAME = 1e-15  # relative to what a row sums up

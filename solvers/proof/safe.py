@@ -18,11 +18,8 @@ from itertools import chain
 from math import fsum, inf, nextafter
 
 import numpy as np
-from numpy.typing import NDArray
 
-from solvers.core.program import Floats, LinearProgram
-
-type Ints = NDArray[np.int64]
+from solvers.core.program import Floats, Ints, LinearProgram
 
 UNIT = 2.0**-53
 """Relative error of one rounded operation."""

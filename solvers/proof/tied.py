@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from solvers.core.program import LinearProgram
-from solvers.proof.safe import Ints
+from solvers.core.program import Ints, LinearProgram
 
 
 def tied(program: LinearProgram) -> Ints:

@@ -13,11 +13,11 @@ import numpy as np
 
 from solvers.components import content, independent
 from solvers.core.certify import is_feasible
-from solvers.core.program import Floats, LinearProgram
+from solvers.core.program import Floats, Ints, LinearProgram
 from solvers.core.record import Record
 from solvers.core.relaxation import OpenRelaxation
 from solvers.core.result import Stop
-from solvers.proof.safe import Ints, SafeBounds, usable
+from solvers.proof.safe import SafeBounds, usable
 from solvers.proof.tree import ProofLeaf, ProofTree, WorkLimits, branch_and_bound, effort
 
 

@@ -16,9 +16,9 @@ import numpy as np
 from scipy import sparse
 
 from solvers.core.options import SolveOptions
-from solvers.core.program import Floats, LinearProgram
+from solvers.core.program import Bools, Floats, Ints, LinearProgram
 from solvers.core.record import Record
-from solvers.rounding.rows import Bools, Ints, RoundedRow, coefficients, entries_of, numbered_anew, resting_on
+from solvers.rounding.rows import RoundedRow, coefficients, entries_of, numbered_anew, resting_on
 from solvers.rounding.sought import RowSums
 from solvers.rounding.tableau import AWAY
 

@@ -19,14 +19,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
-from solvers.core.program import Floats
+from solvers.core.program import Bools, Floats, Ints
 from solvers.core.record import Record
-
-type Ints = NDArray[np.int64]
-type Bools = NDArray[np.bool_]
 
 VIOLATED = 1e-4
 """By how much a point must lie beyond a rounding: distance, in units of columns."""

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from solvers.core.program import Floats
-from solvers.rounding.rows import VIOLATED, Bools, Ints, RoundedRow, limits_asked, rounded
+from solvers.core.program import Bools, Floats, Ints
+from solvers.rounding.rows import VIOLATED, RoundedRow, limits_asked, rounded
 
 WHOLE = 1e-6
 NEAREST = 0.01

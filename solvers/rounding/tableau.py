@@ -12,18 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from solvers.core.program import Floats, LinearProgram
+from solvers.core.program import Bools, Floats, Ints, LinearProgram
 from solvers.core.record import Record
-from solvers.rounding.rows import (
-    VIOLATED,
-    Bools,
-    Ints,
-    RoundedRow,
-    entries_of,
-    limits_asked,
-    rounded,
-    stacked,
-)
+from solvers.rounding.rows import VIOLATED, RoundedRow, entries_of, limits_asked, rounded, stacked
 
 if TYPE_CHECKING:
     from solvers.highs_relaxation import HighsRelaxation

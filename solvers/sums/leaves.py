@@ -8,16 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from solvers.capacity_rows import ImpliedRows
-from solvers.core.program import Floats, LinearProgram, SubProgram
+from solvers.core.program import Floats, Ints, LinearProgram, SubProgram
 from solvers.core.result import SummedLeaves
 from solvers.proof import ProofTree
 from solvers.sums.share_rows import ShareSums
-
-type Ints = NDArray[np.int64]
 
 
 def summed_leaves(

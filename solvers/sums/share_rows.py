@@ -22,10 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from solvers.core.program import Floats, LinearProgram
+from solvers.core.program import Floats, Ints, LinearProgram
 from solvers.core.record import Record
-
-type Ints = NDArray[np.int64]
 
 VIOLATED = 1e-4
 """By how much a point must break a row."""

@@ -17,14 +17,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from solvers.capacity_rows import CapacityRows, ImpliedRows, joined
 from solvers.core.certify import is_feasible
 from solvers.core.deadline import clock_s
 from solvers.core.options import SolveOptions
-from solvers.core.program import Floats, LinearProgram, SubProgram
+from solvers.core.program import Bools, Floats, Ints, LinearProgram, SubProgram
 from solvers.core.registry import get
 from solvers.core.result import Solution, Stats, Stop
 from solvers.forced import forced
@@ -37,8 +36,6 @@ from solvers.sums.share_rows import ShareRows, ShareSums, stacked
 if TYPE_CHECKING:
     from solvers.highs_relaxation import HighsRelaxation
 
-type Ints = NDArray[np.int64]
-type Bools = NDArray[np.bool_]
 type Run = Callable[[LinearProgram, SolveOptions], Solution]
 
 WHOLE = 1e-6

@@ -14,10 +14,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from solvers.components import labels
-from solvers.core.program import Floats, LinearProgram
+from solvers.core.program import Floats, Ints, LinearProgram
 from solvers.core.record import Record
-
-type Ints = NDArray[np.int64]
 
 NEAR = 1e-9  # of what rows without a column of the second stage may be short
 
