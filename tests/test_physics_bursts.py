@@ -9,10 +9,13 @@ from problem_factory import load
 from pytest import approx
 
 import router
-from problems.physics.bursts import beside_no_time, beyond_shape
+from problems.physics.bursts import beyond_shape
+from problems.physics.regions import Margin, Scale, User, pieces_of, shape
 from problems.physics.waiting import Mix
 from router.verification.base.queueing import PoolUse
 from router.verification.bound.queues.mixes import bursts
+
+INF = float("inf")
 
 
 def excess(s: np.ndarray, c: np.ndarray, cs2: np.ndarray, p: np.ndarray) -> tuple[float, float]:
@@ -58,7 +61,8 @@ def test_one_user_beside_requests_that_take_no_time(own: float, others: float, o
     C = −0.75, Z = 0: 0.75 · (2 z − z²), most at z = 1: 0.75. C = 0, Z = 8: 8 · (z − z²), at a half: 2. C = 3, Z = 0:
     never above 0, and at z = 1 least, −3.
     """
-    _, most = beside_no_time(np.array([4.0, 0.0]), np.array([own**2 - 1.0, others**2 - 1.0]))
+    c, u = np.array([own**2 - 1.0, others**2 - 1.0]), np.array([2.0 * own**2, 0.0])
+    _, most = beyond_shape(np.array([4.0, 0.0]), c, u, u[0], u[0])
     assert most == approx(2.0 * of_most)
 
 
@@ -136,3 +140,23 @@ def test_even_arrivals_beside_prompts_alone_are_planned_to_the_end(solver: str, 
     assert plan.objective_usd == approx(optimum, rel=1e-5)
     assert plan.bound_usd == approx(optimum, rel=1e-5)
     assert router.verify(problem, plan).ok
+
+
+def test_a_region_carries_what_users_carry_alone_though_others_would_make_them_wait() -> None:
+    """A hundredth of the load in single tokens that come in bursts would be most of the requests, and Ca² theirs.
+
+    Requests of 5.77 s alone, arriving evenly: three instances carry what the formula says, 2.11, and not what is left
+    where a few of the others come along.
+    """
+    alone = User((801 / 138.9, 0.0), 1.0, 0.5, 0.0, (INF, INF, 1.3, INF, INF), apart=False)
+    tokens = User((1 / 138.9, 0.0), 1.0, 4.0, 0.0, (INF,) * 5, apart=False)
+    pieces = pieces_of((alone, tokens), 0, (), Scale(3, servers=False), 3, Margin(), inner=True)
+    u = shape(alone, 0)
+    most = [
+        float((piece.caps[:, 3] / (1.0 + np.array(piece.slopes) * (u - piece.low))).min())
+        for piece in pieces
+        if 0 in piece.users and piece.low * (1 - 1e-9) <= u <= piece.high * (1 + 1e-9)
+    ]
+    formula = Mix(801 / 138.9, 0.125, 1.0, np.array([INF, INF, 1.3, INF, INF])).caps(np.array([3.0]))
+    assert max(most) == approx(float(formula[0]), rel=1e-9)
+    assert max(most) == approx(2.11, abs=0.01)

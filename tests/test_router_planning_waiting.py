@@ -90,7 +90,6 @@ def test_with_load_to_spare_a_region_carries_so_much_less() -> None:
 def test_a_region_is_never_too_small_outside_nor_too_large_inside(inner: bool) -> None:
     """12 random mixes of four users: the most of each that the pieces let through, beside the formula's."""
     rng, scale = np.random.default_rng(7), Scale(12, servers=False)
-    kinds = kinds_of(USERS)
     for _ in range(times(12)):
         edges = tuple(sorted(rng.uniform(0.05, 2.0, rng.integers(0, 3)).tolist()))
         pieces = pieces_of(USERS, 0, edges, scale, int(rng.integers(1, 12)), Margin(), inner=inner)
@@ -104,8 +103,7 @@ def test_a_region_is_never_too_small_outside_nor_too_large_inside(inner: bool) -
         fitting = [
             float((piece.caps[:, count] / (1.0 + np.array(piece.slopes) * (u - piece.low))).min())
             for piece in pieces
-            if there <= set(kinds[piece.kind].users)
-            and piece.low * (1 - 1e-9) <= u <= piece.high * (1 + 1e-9)
+            if there <= set(piece.users) and piece.low * (1 - 1e-9) <= u <= piece.high * (1 + 1e-9)
         ]
         true = largest(USERS, rates, count)
         if inner:

@@ -25,7 +25,7 @@ def beyond_shape(s: Floats, c: Floats, u: Floats, low: float, high: float) -> tu
         return 0.0, 0.0
     if (some := s > 0).sum() < len(s):
         least, most = beyond_shape(s[some], c[some], u[some], low, high)
-        less, more = beside_no_time(s, c)
+        less, more = _beside_no_time(s, c)
         return least + less, most + more
     if len(s) > MANY:
         corners = np.eye(len(s))
@@ -45,7 +45,7 @@ def beyond_shape(s: Floats, c: Floats, u: Floats, low: float, high: float) -> tu
     return 0.5 * float(least_at.min()), 0.5 * float(most_at.max())
 
 
-def beside_no_time(s: Floats, c: Floats) -> tuple[float, float]:
+def _beside_no_time(s: Floats, c: Floats) -> tuple[float, float]:
     """The range of what w gains by requests that take no time."""
     some = s > 0
     if not some.any() or some.all():

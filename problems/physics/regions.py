@@ -27,10 +27,11 @@ from typing import NamedTuple
 import numpy as np
 
 from problems.core.arrays import Floats, distinct
-from problems.physics.bursts import beside_no_time, beyond_shape
+from problems.physics.bursts import beyond_shape
 from problems.physics.queueing import erlang_c
 
 MOST_KINDS = 8  # of mixes; beyond, users alike share one
+MOST_LEFT_OUT, SHORTER = 2, 0.7  # users of a kind without whom w is so much less at most
 NARROW = 2.0**-36  # of the servers: the range in which the largest load is found
 MOST_STEPS = 100
 STEPS = np.array([0.0, 2e-3, 0.03, 0.15, 0.38, 0.62, 0.85, 0.97, 0.998, 1.0])
@@ -194,36 +195,64 @@ def pieces_of(
 ) -> tuple[Piece, ...]:
     """The pieces of one side between edges of u, for every kind; slopes are those of level `at`.
 
-    The inner side has a piece of no width at every edge as well: what was found there is kept as it is.
+    The inner side has a piece of no width at every edge as well: what was found there is kept as it is; and pieces
+    without users beside whom the others might wait much longer.
     """
     pieces = []
     for number, kind in enumerate(kinds_of(users)):
         strict = kind.inner if inner else kind.outer
-        shapes = [shape(users[i], side) for i in kind.users if users[i].load_s[side] > 0]
-        if not shapes:
+        if not any(users[i].load_s[side] > 0 for i in kind.users):
             continue
-        low, high = min(shapes), max(shapes)
-        inside = [edge for edge in edges if low * (1 + NEAR) < edge < high * (1 - NEAR)]
-        ends = [low, *inside, high]
-        ranges = list(pairwise(ends))
-        if not strict.promised or high <= low * (1 + NEAR):
-            ranges = [(low, high)]
-        elif inner:
-            ranges += [(edge, edge) for edge in inside]
         for each in _with_and_without(users, kind, side) if inner and strict.promised else (kind,):
-            for first, last in ranges:
+            for first, last in _ranges(users, each, side, edges if strict.promised else (), inner):
                 slopes, caps = _lines(users, each, side, (first, last), scale, at, margin, inner)
                 pieces.append(Piece(number, each.users, first, last, slopes, caps, scale.serving(strict)))
     return tuple(pieces)
 
 
+def _ranges(
+    users: tuple[User, ...], kind: Kind, side: int, edges: tuple[float, ...], inner: bool
+) -> list[tuple[float, float]]:
+    """Of u, between edges."""
+    shapes = [shape(users[i], side) for i in kind.users if users[i].load_s[side] > 0]
+    low, high = min(shapes), max(shapes)
+    if high <= low * (1 + NEAR):
+        return [(low, high)]
+    inside = [edge for edge in edges if low * (1 + NEAR) < edge < high * (1 - NEAR)]
+    return [*pairwise([low, *inside, high]), *((edge, edge) for edge in inside if inner)]
+
+
+@lru_cache(maxsize=4096)
 def _with_and_without(users: tuple[User, ...], kind: Kind, side: int) -> tuple[Kind, ...]:
-    """A kind, and without requests that take no time, where those would make the others wait longer."""
-    s = np.array([users[i].load_s[side] for i in kind.users])
-    c = np.array([users[i].arrival_cv ** 2 - 1.0 for i in kind.users])
-    if beside_no_time(s, c)[1] <= 0.0:
-        return (kind,)
-    return (kind, kind._replace(users=tuple(i for i in kind.users if users[i].load_s[side] > 0)))
+    """A kind, and without one or two users beside whom the others might wait much longer, though they be few.
+
+    Left out are those who bring bursts, and in a second way those who wait longest themselves.
+    """
+    found = [kind.users]
+    for by_bursts in (True, False):
+        left, (u, beyond) = kind.users, _longest(users, kind.users, side)
+        for _ in range(MOST_LEFT_OUT):
+            fewer = [tuple(i for i in left if i != j) for j in left]
+            least = {
+                own: _longest(users, own, side)
+                for own in fewer
+                if any(users[i].load_s[side] > 0 for i in own)
+            }
+            if not least:
+                break
+            by = {own: (w, -alone) if by_bursts else (alone + w, 0.0) for own, (alone, w) in least.items()}
+            left = min(by, key=lambda own: by[own])
+            if (u if by_bursts else least[left][0]) + least[left][1] <= SHORTER * (u + beyond):
+                found.append(left)
+            u, beyond = least[left]
+    return tuple(kind._replace(users=own) for own in dict.fromkeys(found))
+
+
+def _longest(users: tuple[User, ...], some: tuple[int, ...], side: int) -> tuple[float, float]:
+    """The largest u, and w − u, of mixes of some users."""
+    own = [users[i] for i in some]
+    shapes = [shape(user, side) for user in own if user.load_s[side] > 0]
+    return max(shapes), _bursts(own, side, min(shapes), max(shapes))[1]
 
 
 @lru_cache(maxsize=4096)  # the same program is built several times over
