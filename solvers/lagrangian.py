@@ -37,19 +37,30 @@ def lagrangian_bound(
 
     A dual whose limit is infinite is taken as 0. A part without a bound of its own contributes that of its relaxation.
     """
+    return priced_apart(program, part, row_duals, solve, options)[0]
+
+
+def priced_apart(
+    program: LinearProgram, part: np.ndarray, row_duals: Floats, solve: Solve, options: SolveOptions
+) -> tuple[float, Floats | None]:
+    """The bound, and the points of the parts put together, which may break reaching rows; None where one has none."""
     reaches = reaching_rows(program, part)
     y = np.where(reaches, row_duals, 0.0)
     y = np.where((y > 0) & np.isinf(program.row_lower), 0.0, y)
     y = np.where((y < 0) & np.isinf(program.row_upper), 0.0, y)
     side = np.where(y > 0, program.row_lower, program.row_upper)
-    total = program.offset + float((y[y != 0] * side[y != 0]).sum())
+    total, point, missing = program.offset, np.zeros(program.n_columns), False
+    total += float((y[y != 0] * side[y != 0]).sum())
     priced = program.with_cost(program.cost - program.matrix.T @ y)
     apart = priced.take(rows=~reaches).program
     labels, size = np.unique(part, return_counts=True)
     for number, label in enumerate(labels[np.argsort(size, kind="stable")]):
         piece = apart.take(part == label).program
-        bound = solve(piece, options.within(1.0 / (len(labels) - number))).bound
+        answer = solve(piece, options.within(1.0 / (len(labels) - number)))
+        bound, missing = answer.bound, missing or answer.point is None
+        if answer.point is not None:
+            point[part == label] = answer.point
         if not np.isfinite(bound) and piece.is_mip:
             bound = solve(piece.relax(), options.finishing).bound
         total += bound
-    return total
+    return total, None if missing else point

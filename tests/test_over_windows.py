@@ -16,11 +16,11 @@ from scipy.optimize import linprog
 from test_each_instance import encoded_of, problem
 
 import router
-from problems.core.each_instance import on_columns, pools_that_boot, with_instances
+from problems.core.each_instance import by_instance, on_columns, pools_that_boot, with_instances
 from problems.core.encode import Encoded
 from problems.core.over_windows import served, with_windows
-from router.planning.structure.booting import better
-from solvers import LinearProgram, Solution, SolveOptions, Stop, solve
+from router.planning.structure.booting import better, by_longer_windows
+from solvers import LinearProgram, Solution, SolveOptions, Stop, is_feasible, solve
 from solvers.strengthened import strengthened
 
 
@@ -152,3 +152,33 @@ def test_a_second_search_that_finds_no_point_takes_nothing_from_the_first() -> N
     first = Solution(Stop.EXHAUSTED, np.zeros(1), 10.0, 8.0)
     found = better(first, Solution(Stop.INFEASIBLE, bound=np.inf), 1e-6)
     assert (found.stop, found.objective, found.bound) == (Stop.EXHAUSTED, 10.0, 8.0)
+
+
+def test_two_windows_bound_every_plan_and_make_one() -> None:
+    """Hours of waiting work, boots of all lengths: the bound is no more than the optimum, the plan is one.
+
+    Where rows over longer windows add less than a hundredth to a relaxation, a tree is left to search.
+    """
+
+    def run(part: LinearProgram, solver: str, own: SolveOptions, start: object = None) -> Solution:
+        return solve(part, solver, own)
+
+    met = 0
+    for seed in range(times(12)):
+        made = encoded_of(waiting(Random(seed)))
+        wide, best = by_instance(made), solve(made.program)
+        if wide is None or best.objective is None:
+            continue
+        found = by_longer_windows(made, wide, 0.0, SolveOptions(), run)
+        if found is None:
+            continue
+        assert found.bound <= best.objective * (1 + 1e-6), seed
+        assert by_longer_windows(made, wide, best.objective, SolveOptions(), run) is None, seed
+        if found.point is None or found.objective is None:
+            continue
+        met += 1
+        assert found.objective >= best.objective * (1 - 1e-6) - 1e-9, seed
+        point = found.point[: made.program.n_columns]
+        assert is_feasible(made.program, point, tolerance=1e-6), seed
+        assert made.program.objective(point) == approx(found.objective), seed
+    assert met >= 4

@@ -11,7 +11,7 @@ from pytest import approx
 from scipy import sparse
 
 from solvers import LinearProgram, Solution, SolveOptions, Stop, is_feasible, solve
-from solvers.held_in_time import solve_held_in_time
+from solvers.held_in_time import solve_by_windows, solve_held_in_time
 
 STEPS = 6
 type Floats = NDArray[np.float64]
@@ -94,4 +94,48 @@ def test_no_relaxation_no_plan() -> None:
     program, step = drawn(0)
     none = program.fix(np.arange(4 * STEPS), np.zeros(4 * STEPS))
     found = solve_held_in_time(none, step, lambda part, own, _: solve(part, "highs", own), SolveOptions())
+    assert found.stop is Stop.INFEASIBLE
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_two_windows_put_together_are_a_plan(seed: int) -> None:
+    """By enumeration of 729 counts, as above; a month of two steps has a column of its own that allows its machines.
+
+    It stands in rows of its steps alone, so that it is in the window of the first of them: of 3 steps with 4 columns
+    each, the first window has 2 months more, the second 1. The fee of all steps is apart.
+    """
+    program, step = drawn(seed)
+    best, columns = least(program), program.n_columns
+    machines = np.arange(3 * STEPS, 4 * STEPS)
+    row = np.repeat(np.arange(STEPS // 2), 2)
+    allowed = sparse.coo_array((np.ones(STEPS), (row, machines)), shape=(STEPS // 2, columns + STEPS // 2))
+    months = sparse.coo_array(
+        (np.full(STEPS // 2, -4.0), (np.arange(STEPS // 2), columns + np.arange(STEPS // 2))),
+        shape=allowed.shape,
+    )
+    none, some = np.zeros(STEPS // 2), np.ones(STEPS // 2)
+    wide = program.wider((allowed + months).tocsr(), (none - np.inf, none), none, some, some > 0)
+    seen = list[int]()
+
+    def run(part: LinearProgram, own: SolveOptions, start: Floats | None) -> Solution:
+        seen.append(part.n_columns)
+        return solve(part, "highs", own)
+
+    found = solve_by_windows(wide, np.append(step, np.full(STEPS // 2, -1)), machines, run, SolveOptions())
+
+    assert found.point is not None
+    assert found.objective is not None
+    assert is_feasible(wide, found.point, tolerance=1e-6)
+    assert found.objective == approx(wide.objective(found.point))
+    relaxed = solve(wide.relax(), "highs", SolveOptions()).bound
+    assert relaxed - 1e-6 <= found.bound <= best + 1e-6 <= found.objective + 2e-6
+    assert seen[1:4] == [1, 12 + 1, 12 + 2]
+
+
+def test_no_relaxation_no_windows() -> None:
+    program, step = drawn(0)
+    none = program.fix(np.arange(4 * STEPS), np.zeros(4 * STEPS))
+    found = solve_by_windows(
+        none, step, np.arange(3), lambda part, own, _: solve(part, "highs", own), SolveOptions()
+    )
     assert found.stop is Stop.INFEASIBLE

@@ -72,8 +72,10 @@ class _Windows(Record):
 
 def with_windows(
     program: LinearProgram, pools: list[PoolInTime], on: list[Ints], most_columns: int = MOST_COLUMNS
-) -> tuple[LinearProgram, WindowRows] | None:
+) -> tuple[LinearProgram, WindowRows, Ints] | None:
     """The program with such columns after its own and rows that say what they are, and the rows on what is carried.
+
+    Last comes the period of each of these columns, in which its window ends.
 
     on             (T, most) of each pool, columns of `program`
     most_columns   that are added: windows are shorter where there would be more
@@ -91,11 +93,12 @@ def with_windows(
         ]
     if not some:
         return None
-    size, windows = program.n_columns, []
+    size, windows, period = program.n_columns, [], list[int]()
     for (pool, _, width), by_period in zip(some, had, strict=True):
         columns = []
-        for each in by_period:
+        for t, each in enumerate(by_period):
             columns.append({p: size + i for i, p in enumerate(each)})
+            period += [t] * len(each)
             size += len(each)
         windows.append(_Windows(pool, width, columns))
     rows = [row for own, (_, at, _) in zip(windows, some, strict=True) for row in _in_time(own, at)]
@@ -106,7 +109,7 @@ def with_windows(
     carried = list(islice((each for own in windows for each in _carried(own)), MOST_ROWS))
     matrix = matrix_of([terms for _, terms in carried], size)
     made_of = np.array([row for row, _ in carried], dtype=np.int64)
-    return wide, WindowRows(ImpliedRows(matrix, np.zeros(len(carried)), made_of))
+    return wide, WindowRows(ImpliedRows(matrix, np.zeros(len(carried)), made_of)), np.array(period)
 
 
 def _width(pool: PoolInTime) -> int:

@@ -6,7 +6,7 @@
    (`problems.core.over_windows`)
 3  few decisions that hold all periods together, as contracts do, first (`solvers.deciding`), and in a case of them
    windows of periods where users wait and a tree does not end (`solvers.held_in_time`); where some case does not end,
-   all at once after that
+   all at once after that; by windows too where many span periods and rows over longer ones say much more
 4  where time ends that, a relaxation over states bounds it (`states`), and sums have what is left
 """
 
@@ -32,6 +32,7 @@ MOST_DECISIONS = 12
 UNTIL_STATES = 0.7  # of the time
 FOR_STATES, FOR_SUMS = 0.5, 0.8  # of what is left then, and of what is left by that
 FOR_CASE = 0.8  # of the time, for the first case where users wait
+LIFT = 0.01  # of the relaxation's cost, that rows over longer windows add where shorter ones cut off what boots are for
 FOR_SEARCH = 0.9  # of the time, where the relaxation over longer windows may have a better bound than a tree
 WIDEST = 13_000  # columns of that relaxation
 TIGHT = 1e-6
@@ -115,8 +116,12 @@ def _by_periods(
             share,
             for_leaf,
         )
+    if found is None and case is not None:
+        found = by_longer_windows(encoded, wide, case[1], share, run)
+        if found is not None and found.point is not None:
+            return found
     given_up = found is not None and found.stop is Stop.EXHAUSTED
-    if given_up or (found is None and case is not None):
+    if given_up or (case is not None and (found is None or found.point is None)):
         found = better(found, run(program, solver, share), options.gap)
     if found is None or case is None or found.stop is not Stop.TIME_LIMIT:
         return found
@@ -151,10 +156,35 @@ def _case(
     return solve_held_in_time(held, step, begun, options)
 
 
+def by_longer_windows(
+    encoded: Encoded, wide: LinearProgram, shorter: float, options: SolveOptions, run: Callable[..., Solution]
+) -> Solution | None:
+    """Where a tree on rows over longer windows would not end; `shorter`: the relaxation's cost over shorter ones.
+
+    None where the longer ones say little more.
+    """
+    from solvers.held_in_time import solve_by_windows  # here: few pools boot
+
+    longer = _over_windows(encoded, wide, options, WIDEST)
+    if longer is None or longer[1] - shorter <= LIFT * abs(longer[1]):
+        return None
+    step, periods = steps_of(encoded), longer[2]
+    instances = [np.tile(np.repeat(np.arange(p.count.size), p.most), 2) for p in pools_that_boot(encoded)]
+
+    def begun(part: LinearProgram, own: SolveOptions, point: Floats | None) -> Solution:
+        return run(part, "highs", own, point)
+
+    counts = np.flatnonzero(encoded.program.integer & (step >= 0))
+    return solve_by_windows(longer[0], np.concatenate([step, *instances, periods]), counts, begun, options)
+
+
 def _over_windows(
     encoded: Encoded, wide: LinearProgram, options: SolveOptions, most_columns: int = MOST_COLUMNS
-) -> tuple[LinearProgram, float] | None:
-    """The program with rows over some periods on end, those that its relaxation needs, and what that costs."""
+) -> tuple[LinearProgram, float, Ints] | None:
+    """The program with rows over some periods on end, those that its relaxation needs, and what that costs.
+
+    Last comes the period of each column that these rows have of their own.
+    """
     from solvers.strengthened import strengthened  # here: few pools boot
 
     pools = pools_that_boot(encoded)
@@ -163,7 +193,7 @@ def _over_windows(
     if windows is None or answer is None:
         return None
     tight = answer.added.matrix @ answer.point >= answer.added.upper - TIGHT
-    return answer.added.some(tight).added_to(windows[0]), answer.bound
+    return answer.added.some(tight).added_to(windows[0]), answer.bound, windows[2]
 
 
 def better(first: Solution | None, second: Solution, gap: float) -> Solution:
