@@ -1,6 +1,6 @@
 """A program that falls apart into independent parts, solved part by part: exact, and cheaper than the whole.
 
-    part       rows and columns connected through nonzeros, with whole columns; like parts are solved once
+    part       rows and columns connected through nonzeros, with whole columns; like parts are solved once, see `alike`
     the rest   what has no whole columns is one linear program; columns in no row lie at their cheaper bound
 
 Workloads that share no pool, quota, contract or limit make parts. Beyond `MANY` of them, small ones are solved in
@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from solvers.core.alike import placed
 from solvers.core.deadline import clock_s
 from solvers.core.options import SolveOptions
 from solvers.core.program import Floats, Ints, LinearProgram
@@ -99,12 +100,17 @@ def content(program: LinearProgram) -> bytes:
     return b"|".join(array.tobytes() for array in arrays)
 
 
+def mostly_alike(program: LinearProgram, groups: list[Ints]) -> bool:
+    """Whether at least half of the parts equal an earlier one, so that all take little more than a few do."""
+    return len(groups) > 1 and 2 * len({each.key for each in placed(program, groups)}) <= len(groups)
+
+
 def solve_parts(
     program: LinearProgram, groups: list[Ints], solve: SolvePart, options: SolveOptions, *, alike: bool = True
 ) -> Solution:
     """Solve each part; the whole is optimal where every part is, infeasible where one is.
 
-    alike   a part that equals an earlier one has its answer; else every one is solved
+    alike   a part that equals an earlier one, in whatever order, has its answer; else every one is solved
     """
     began, options = clock_s(), options.begun()
     point = _lone(program, groups)
@@ -115,13 +121,13 @@ def solve_parts(
     size, known = sum(len(columns) for columns in groups), dict[bytes, _Searched]()
     order = sorted(range(len(groups)), key=lambda i: int(program.integer[groups[i]].sum()))
     found: dict[int, _Searched] = {}
+    like = placed(program, groups) if alike else None
     for done, i in enumerate(order):
-        columns = groups[i]
-        own = program.take(columns).program
-        key = content(own) if alike else b"%d" % i
+        columns, key = groups[i], b"%d" % i if like is None else like[i].key
         if key not in known:
-            beside = program.offset * len(columns) / size
-            known[key] = _Searched(replace(own, offset=beside), columns, solve)
+            own, beside = program.take(columns).program, program.offset * len(columns) / size
+            at = None if like is None else np.searchsorted(columns, like[i].columns)
+            known[key] = _Searched(replace(own, offset=beside), columns, solve, at)
             known[key].search(options, max(1.0 / (len(groups) - done), 0.1))
         found[i] = known[key]
         if found[i].failed:
@@ -133,7 +139,7 @@ def solve_parts(
                 break
             each.again(options, 1.0 / (len(cut_short) - done))
     for i, searched in sorted(found.items()):
-        part, columns = searched.answer, groups[i]
+        part, columns = searched.answer, groups[i] if like is None else like[i].columns
         if searched.failed:
             return Solution(stop=part.stop, stats=replace(part.stats, raw=f"part {i}: {part.stats.raw}"))
         if stop is Stop.OPTIMAL or part.stop is Stop.INTERRUPTED:
@@ -142,7 +148,7 @@ def solve_parts(
         if part.point is None or part.objective is None:
             complete = False
             continue
-        point[columns] = part.point
+        point[columns] = part.point if searched.at is None else part.point[searched.at]
         objective += part.objective
     nodes = sum(each.nodes for each in known.values())
     raw = f"{len(groups)} independent parts, {stop.value}"
@@ -153,10 +159,15 @@ def solve_parts(
 
 
 class _Searched:
-    """A part, and the best that its searches have found: `answer` is of the program without an offset."""
+    """A part, and the best that its searches have found: `answer` is of the program without an offset.
 
-    def __init__(self, program: LinearProgram, columns: Ints, solve: SolvePart) -> None:
-        self.program, self.columns, self.solve = program, columns, solve
+    at   (n,) which of its columns are first, second, … in the order that like parts share
+    """
+
+    def __init__(
+        self, program: LinearProgram, columns: Ints, solve: SolvePart, at: Ints | None = None
+    ) -> None:
+        self.program, self.columns, self.solve, self.at = program, columns, solve, at
         self.answer, self.nodes, self.had_s = Solution(Stop.UNKNOWN), 0, 0.0
 
     @property

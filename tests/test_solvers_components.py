@@ -10,9 +10,12 @@ from campaign import times
 from pytest import approx
 from scipy import sparse
 
-from solvers import LinearProgram, Solution, SolveOptions, Stop, solve
+from solvers import LinearProgram, Solution, SolveOptions, Stop, is_feasible, solve
 from solvers import components as taken_apart
-from solvers.components import labels, parts, solve_linear_parts, solve_parts
+from solvers.components import labels, mostly_alike, parts, solve_linear_parts, solve_parts
+from solvers.highs_relaxation import HighsRelaxation
+from solvers.proof import prove
+from solvers.proof.safe import safe_bound
 
 EXACT = SolveOptions(gap=0.0, time_limit_s=None)
 
@@ -58,6 +61,87 @@ def test_equal_fleets_are_solved_once() -> None:
     assert answer.bound == approx(answer.objective)
     assert answer.stop is Stop.OPTIMAL
     assert len(solved) == 1
+
+
+def shuffled(program: LinearProgram, seed: int) -> LinearProgram:
+    """The same with its columns and rows in another order."""
+    rng = np.random.default_rng(seed)
+    columns, rows = rng.permutation(program.n_columns), rng.permutation(program.n_rows)
+    return program.take(columns, rows).program
+
+
+def wide_fleet(seed: int) -> LinearProgram:
+    """Two loads on the same three kinds of machine, two of which are alike, each load also by the token."""
+    rng = np.random.default_rng(seed)
+    usd, rate = rng.integers(2, 9, 2).astype(float), rng.integers(1, 5, 2).astype(float)
+    own = np.array([rate[0], rate[0], rate[1]])
+    matrix = np.zeros((2 + 6, 3 + 8))  # counts; flows of the first load on each, by the token; of the second
+    for load in range(2):
+        at = 3 + 4 * load
+        matrix[load, at : at + 4] = 1.0
+        for kind in range(3):
+            matrix[2 + 3 * load + kind, kind], matrix[2 + 3 * load + kind, at + kind] = own[kind], -1.0
+    load = rng.integers(3, 12, 2).astype(float)
+    return LinearProgram(
+        cost=np.array([usd[0], usd[0], usd[1], *[0.0, 0.0, 0.0, 2.5] * 2]),
+        matrix=matrix,
+        row_lower=np.array([*load, *[0.0] * 6]),
+        row_upper=np.full(8, np.inf),
+        col_lower=np.zeros(11),
+        col_upper=np.array([9.0] * 3 + [20.0] * 8),
+        integer=np.arange(11) < 3,
+    )
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_equal_fleets_listed_in_any_order_are_solved_once(seed: int) -> None:
+    """Each costs what it costs alone, and the point keeps every row of the whole."""
+    alone = solve(wide_fleet(seed), "highs", EXACT)
+    program = shuffled(beside([shuffled(wide_fleet(seed), k) for k in range(7)]), seed)
+    answer, solved = by_parts(program)
+    assert len(solved) == 1
+    assert alone.objective is not None and answer.point is not None
+    assert answer.objective == approx(7 * alone.objective)
+    assert is_feasible(program, answer.point, tolerance=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_equal_fleets_listed_in_any_order_are_proved_once(seed: int) -> None:
+    """Bound and point of the whole are seven times those of one, and each part's leaves are of its own rows."""
+    one, whole = wide_fleet(seed), beside([shuffled(wide_fleet(seed), k) for k in range(7)])
+    program = shuffled(whole, seed)
+    alone, proof = prove(one, HighsRelaxation), prove(program, HighsRelaxation)
+    assert proof.complete and proof.bound == approx(7 * alone.bound)
+    assert proof.point is not None and is_feasible(program, proof.point, tolerance=1e-6)
+    for part in proof.parts:
+        own = program.take(part.columns, part.rows).program
+        assert part.whole.tolist() == part.columns[own.integer].tolist()
+        for leaf in part.leaves:
+            lower, upper = own.col_lower.copy(), own.col_upper.copy()
+            lower[own.integer], upper[own.integer] = leaf.lower, leaf.upper
+            assert safe_bound(own, leaf.multipliers, lower, upper) == approx(leaf.bound)
+
+
+def test_fleets_of_the_same_numbers_that_hang_together_otherwise_are_not_alike() -> None:
+    """The dear machine serves the large load in one, the small in the other: 5 · 3 + 2 · 1 and 5 · 1 + 2 · 3."""
+
+    def pair(large: float, small: float) -> LinearProgram:
+        coupled = beside([fleet(large), fleet(small)])
+        matrix = sparse.vstack([coupled.matrix, np.ones((1, 4))], format="csr")
+        low, high = np.array([5.0, 2.0, 0.0]), np.array([np.inf, np.inf, 99.0])
+        cost = np.array([large, 9.0, small, 9.0])
+        return replace(coupled, cost=cost, matrix=matrix, row_lower=low, row_upper=high)
+
+    answer, solved = by_parts(beside([pair(3.0, 1.0), pair(1.0, 3.0)]))
+    assert len(solved) == 2
+    assert answer.objective == approx(5 * 3 + 2 * 1 + 5 * 1 + 2 * 3)
+
+
+@pytest.mark.parametrize(("equal", "others", "said"), [(4, 3, False), (4, 2, True), (1, 0, False)])
+def test_half_of_the_parts_equal_an_earlier_one(equal: int, others: int, said: bool) -> None:
+    """Of six, the second to fourth are the first again: three are left to solve."""
+    program = shuffled(beside([fleet()] * equal + [fleet(5.0 + k) for k in range(others)]), 1)
+    assert mostly_alike(program, parts(program)) is said
 
 
 def test_fleets_that_differ_are_problems_of_their_own() -> None:

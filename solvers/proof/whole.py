@@ -1,4 +1,4 @@
-"""A program taken apart, each part proved by what fits it, like parts proved once.
+"""A program taken apart, each part proved by what fits it, like parts proved once, in whatever order.
 
 Parts share no row, so that the bound of the whole is the sum of theirs. What has no whole columns is one linear
 program, bounded by its multipliers; every part with whole columns has a tree of its own.
@@ -10,8 +10,10 @@ from dataclasses import replace
 from math import fsum, inf, nextafter
 
 import numpy as np
+from numpy.typing import NDArray
 
-from solvers.components import content, independent
+from solvers.components import independent
+from solvers.core.alike import Placed, placed
 from solvers.core.certify import is_feasible
 from solvers.core.program import Floats, Ints, LinearProgram
 from solvers.core.record import Record
@@ -77,9 +79,18 @@ def prove(
     groups = independent(program)
     if len(groups) > 1 or not found.left.effort > 0:
         groups = found.without_tree(groups)
-    for columns in groups:
-        found.with_tree(columns)
+    for part in placed(program, groups):
+        found.with_tree(part)
     return found.proof()
+
+
+class _Tree(Record):
+    """A tree, and where the columns and rows of its part stand that are first, second, … in like parts."""
+
+    tree: ProofTree
+    integer: NDArray[np.bool_]
+    columns: Ints
+    rows: Ints
 
 
 class _Parts:
@@ -97,7 +108,7 @@ class _Parts:
         self.gap, self.enough = near
         self.left = work
         self.root: Floats | None = None  # multipliers of the relaxation of the whole
-        self.trees: dict[bytes, ProofTree] = {}
+        self.trees: dict[bytes, _Tree] = {}
         self.parts: list[ProvedPart] = []
         self.point = np.zeros(program.n_columns) if start is None else start.copy()
         self.complete = self.known = True
@@ -159,13 +170,15 @@ class _Parts:
         self.point = np.where(taken[column_part], near, self.point)
         return np.where(taken, theirs, ours)
 
-    def with_tree(self, columns: Ints) -> None:
-        """Prove a part by a tree; one that is like an earlier one is proved already."""
-        program = self.program
-        piece, _, rows = program.take(columns)
-        key = content(piece)
-        tree = self.trees.get(key)
-        if tree is None:
+    def with_tree(self, part: Placed) -> None:
+        """Prove a part by a tree; one that is like an earlier one is proved already, in that one's order."""
+        program, proved = self.program, self.trees.get(part.key)
+        if proved is not None:
+            tree, integer, columns, rows = proved.tree, proved.integer, part.columns.copy(), part.rows.copy()
+            columns[proved.columns], rows[proved.rows] = part.columns, part.rows
+        else:
+            piece, columns, rows = program.take(np.sort(part.columns))
+            integer = piece.integer
             own = None if self.start is None else self.start[columns]
             within = (self.gap, self.slack)
             known = None if self.root is None else usable(program, self.root)[rows]
@@ -179,8 +192,9 @@ class _Parts:
                 work=self.left,
             )
             self._spend(piece, tree.nodes, tree.iterations)
-            self.trees[key] = tree
-        self.parts.append(ProvedPart(columns, rows, columns[piece.integer], tree.leaves, tree.bound))
+            at = np.searchsorted(columns, part.columns), np.searchsorted(rows, part.rows)
+            self.trees[part.key] = _Tree(tree, integer, *at)
+        self.parts.append(ProvedPart(columns, rows, columns[integer], tree.leaves, tree.bound))
         self.complete &= tree.complete
         self.refuted |= tree.refuted
         if tree.point is None:

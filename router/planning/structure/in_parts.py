@@ -16,7 +16,7 @@ from problems.core.encode import Encoded
 from problems.core.steps import pieces_of, steps_of
 from router.planning.deferred.pooling import by_arrivals, smaller, steps_without_arrivals
 from solvers import LinearProgram, Solution, SolveOptions, Stop
-from solvers.components import parts, solve_parts
+from solvers.components import mostly_alike, parts, solve_parts
 from solvers.piecewise.holding import solve_holding
 from solvers.piecewise.solving import solve_pieces
 from solvers.sums import solve_summed
@@ -66,7 +66,8 @@ def solve_structured(
     program = encoded.program
     small = program.n_columns <= SMALL
     step = steps_of(encoded)
-    if not small and before is None and by_pieces and int(program.integer.sum()) > MANY_INTEGERS:
+    many = not small and int(program.integer.sum()) > MANY_INTEGERS
+    if many and before is None and by_pieces and not mostly_alike(program, parts(program)):
         by_piece = _pieces(program, pieces_of(encoded, step), run, options)
         if by_piece is not None:
             return by_piece
