@@ -31,7 +31,7 @@ from problems.physics.bursts import beyond_shape
 from problems.physics.queueing import erlang_c
 
 MOST_KINDS = 8  # of mixes; beyond, users alike share one
-MOST_LEFT_OUT, SHORTER = 2, 0.7  # users of a kind without whom w is so much less at most
+FEW, MOST_LEFT_OUT, SHORTER = 4, 2, 0.7  # users of a pool; of them, those without whom w is so much less at most
 NARROW = 2.0**-36  # of the servers: the range in which the largest load is found
 MOST_STEPS = 100
 STEPS = np.array([0.0, 2e-3, 0.03, 0.15, 0.38, 0.62, 0.85, 0.97, 0.998, 1.0])
@@ -228,6 +228,8 @@ def _with_and_without(users: tuple[User, ...], kind: Kind, side: int) -> tuple[K
 
     Left out are those who bring bursts, and in a second way those who wait longest themselves.
     """
+    if len(users) > FEW:
+        return (kind,)
     found = [kind.users]
     for by_bursts in (True, False):
         left, (u, beyond) = kind.users, _longest(users, kind.users, side)
