@@ -160,3 +160,14 @@ def test_a_region_carries_what_users_carry_alone_though_others_would_make_them_w
     formula = Mix(801 / 138.9, 0.125, 1.0, np.array([INF, INF, 1.3, INF, INF])).caps(np.array([3.0]))
     assert max(most) == approx(float(formula[0]), rel=1e-9)
     assert max(most) == approx(2.11, abs=0.01)
+
+
+def test_of_three_users_the_range_is_near_what_mixes_of_one_u_have() -> None:
+    """1.8 s and 7.2 s in bursts (Ca² = 4) and single tokens: at u = 2.698, w − u is −2.04 … −2.00 of mixes drawn.
+
+    With the mean and the shares of requests each as they like it was −6.48 … −0.63: nobody waited.
+    """
+    s, c, u = np.array([1.8, 7.2072, 0.0072]), np.array([3.0, 3.0, 0.0]), np.array([3.6, 14.4144, 0.0036])
+    least, most = beyond_shape(s, c, u, 2.698, 2.698)
+    assert -2.2 < least < -2.04
+    assert -2.0 < most < -1.85

@@ -3,7 +3,8 @@
     w − u = Σ_i p_i · c_i · (m − S_i² / m) / 2,     c = Ca² − 1     (see `problems.physics.regions`)
 
 The corners of mixes with u between two ends are of one user, or of two with u at an end; in p it is linear, in m it
-rises or falls. Requests that take no time have no load, and u says nothing of them; with a share z of all they add
+rises or falls. m is linear in p: mixes with m in a strip have these corners too, and mixtures of two with m at its end.
+Requests that take no time have no load, and u says nothing of them; with a share z of all they add
 
     m · ((z² − 2 z) · C + (z − z²) · Z) / 2,     C, Z: Σ p · c of those that take some, and of these; m of the former
 
@@ -17,6 +18,11 @@ import numpy as np
 from problems.core.arrays import Floats
 
 MANY = 24  # users: beyond, m and c have the ranges of all
+STRIPS, MOST_CORNERS, NARROW = (
+    16,
+    40,
+    1.01,
+)  # of m; corners in all strips; the least of m that they are made for
 
 
 def beyond_shape(s: Floats, c: Floats, u: Floats, low: float, high: float) -> tuple[float, float]:
@@ -40,8 +46,20 @@ def beyond_shape(s: Floats, c: Floats, u: Floats, low: float, high: float) -> tu
             return 0.0, 0.0
         corners = np.array(found)
     m = corners @ s
-    terms = np.stack([c * (mean - s**2 / mean) for mean in (m.min(), m.max())])
-    least_at, most_at = corners @ terms.min(axis=0), corners @ terms.max(axis=0)
+    strips = STRIPS if len(corners) <= MOST_CORNERS and m.max() > NARROW * m.min() else 1
+    ends = np.geomspace(m.min(), m.max(), strips + 1)
+    terms = c * (ends[:, None] - s**2 / ends[:, None])  # (strips + 1, n)
+    low_of, high_of = np.minimum(terms[:-1], terms[1:]), np.maximum(terms[:-1], terms[1:])
+    own = np.clip(np.searchsorted(ends, m, side="right") - 1, 0, strips - 1)  # the strip of each corner
+    least_at, most_at = (corners * low_of[own]).sum(axis=1), (corners * high_of[own]).sum(axis=1)
+    first, second = np.nonzero(m[:, None] < m[None, :])
+    end, pair = np.nonzero((m[first] < ends[1:-1, None]) & (ends[1:-1, None] < m[second]))
+    if len(end):
+        from_, to = first[pair], second[pair]
+        part = (ends[end + 1] - m[from_]) / (m[to] - m[from_])
+        between = corners[from_] + part[:, None] * (corners[to] - corners[from_])
+        least_at = np.concatenate([least_at, *((between * low_of[end + k]).sum(axis=1) for k in (0, 1))])
+        most_at = np.concatenate([most_at, *((between * high_of[end + k]).sum(axis=1) for k in (0, 1))])
     return 0.5 * float(least_at.min()), 0.5 * float(most_at.max())
 
 

@@ -32,6 +32,8 @@ PARTS = (0.0, 1e-5, 1e-3, 0.03, 0.15, 0.5, 0.85, 0.97, 0.999, 0.99999, 1.0)
 """Where a piece is cut for its slanted row."""
 NEAR_ENDS = (0.15, 0.03)
 """Parts of a piece that are next to its end."""
+STRIPS, MOST_CORNERS, NARROW = 16, 12, 1.01
+"""Of m; corners that are looked at in all strips; the least of m that they are made for."""
 MORE = 1.02 * RELATIVE
 SLACK_S = 1.1e-9
 
@@ -43,6 +45,10 @@ type Line = tuple[float, float]
 
 type AllOf = tuple[float, tuple[tuple[str, float], ...], bool]
 """The same of several users, before it is halved, and whether any has two engines: then it is for all of them."""
+
+
+type Corner = tuple[tuple[int, float], ...]
+"""Users of a mix, and their shares of the requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +302,7 @@ def bursts(uses: list[PoolUse], side: int, low: float, high: float) -> tuple[flo
         beside = _no_time([(s, c) for s, c, _ in each])
         return some[0] + beside[0], some[1] + beside[1]
     corners = [((i, 1.0),) for i, (_, _, u) in enumerate(each) if low <= u <= high]
-    mixed: list[tuple[tuple[int, float], ...]] = list(corners)
+    mixed: list[Corner] = list(corners)
     for edge in (low, high):
         for i, (s, _, u) in enumerate(each):
             for j, (other, _, above) in enumerate(each):
@@ -305,10 +311,36 @@ def bursts(uses: list[PoolUse], side: int, low: float, high: float) -> tuple[flo
                     mixed.append(((i, one / (one + two)), (j, two / (one + two))))
     if not mixed:
         return 0.0, 0.0
-    means = [math.fsum(p * each[i][0] for i, p in corner) for corner in mixed]
-    ends = [[c * (m - s * s / m) / 2.0 for m in (min(means), max(means))] for s, c, _ in each]
-    least = min(math.fsum(p * min(ends[i]) for i, p in corner) for corner in mixed)
-    return least, max(math.fsum(p * max(ends[i]) for i, p in corner) for corner in mixed)
+    return _of_corners(tuple(mixed), tuple((s, c) for s, c, _ in each))
+
+
+@lru_cache(maxsize=16_384)  # pools are alike in many periods
+def _of_corners(corners: tuple[Corner, ...], each: tuple[tuple[float, float], ...]) -> tuple[float, float]:
+    """The range of w − u between corners, in strips of m: of the corners there, and of two mixed at an end."""
+    points = [(math.fsum(p * each[i][0] for i, p in corner), corner) for corner in corners]
+    low, high = min(m for m, _ in points), max(m for m, _ in points)
+    strips = STRIPS if len(corners) <= MOST_CORNERS and high > NARROW * low else 1
+    ends = [low * (high / low) ** (k / strips) for k in range(strips)] + [high]
+    least, most = math.inf, -math.inf
+    at_end = [_at_mean(points, end) if 0 < k < strips else [] for k, end in enumerate(ends)]
+    for k, (start, end) in enumerate(pairwise(ends)):
+        by_user = [sorted(c * (m - s * s / m) / 2.0 for m in (start, end)) for s, c in each]
+        inside = [corner for m, corner in points if start <= m <= end]
+        for corner in (*inside, *at_end[k], *at_end[k + 1]):
+            least = min(least, math.fsum(p * by_user[i][0] for i, p in corner))
+            most = max(most, math.fsum(p * by_user[i][1] for i, p in corner))
+    return least, most
+
+
+def _at_mean(points: list[tuple[float, Corner]], mean: float) -> list[Corner]:
+    """Of two corners each, the mix between them whose mean is that."""
+    found = []
+    for low, one in points:
+        for high, other in points:
+            if low < mean < high:
+                part = (mean - low) / (high - low)
+                found.append((*((i, p * (1.0 - part)) for i, p in one), *((i, p * part) for i, p in other)))
+    return found
 
 
 def _no_time(each: list[tuple[float, float]]) -> tuple[float, float]:
