@@ -31,7 +31,8 @@ from problems.physics.bursts import beyond_shape
 from problems.physics.queueing import erlang_c
 
 MOST_KINDS = 8  # of mixes; beyond, users alike share one
-FEW, MOST_LEFT_OUT, SHORTER = 4, 2, 0.7  # users of a pool; of them, those without whom w is so much less at most
+FEW = 4  # users of a pool, up to which plans look at what it carries without some
+MOST_LEFT_OUT, SHORTER = 2, 0.7  # of them, those without whom w is so much less at most
 NARROW = 2.0**-36  # of the servers: the range in which the largest load is found
 MOST_STEPS = 100
 STEPS = np.array([0.0, 2e-3, 0.03, 0.15, 0.38, 0.62, 0.85, 0.97, 0.998, 1.0])
