@@ -1,16 +1,17 @@
 """27 equal fleets against one of them: like parts are searched once, and proved once.
 
     python tests/benchmarks/equal_fleets.py --seeds 1 2 3
-    python tests/benchmarks/equal_fleets.py --families counts --seeds 2 --copies 27 --runs 3
+    python tests/benchmarks/equal_fleets.py --families counts --seeds 2 --runs 5 --search
 
-The fleets are one under other names of models, workloads and offers, and the file lists those of all of them in a
-shuffled order. They share nothing.
+The fleets are one under other names of models, workloads and offers, and share nothing. What a file lists is in a
+shuffled order, another one in each run and on each side.
 
 search   from the encoded program to the incumbent: no reading, encoding, check or proof
 proof    from the incumbent to what is proven of it
 whole    what `router solve` does with the problem read: encoding, search, proof, check
 
-Both sides in turn in one process, so many runs each; medians of CPU seconds, and their ratios.
+With --search the first alone. Both sides in turn in one process, so many runs each; medians of CPU seconds, and their
+ratios.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def counts(seed: int, loads: int = 5, kinds: int = 16) -> dict[str, Any]:
     return {"workloads": work, "offers": offers, "groups": [group]}
 
 
-def contracts(seed: int, kinds: int = 4, hours: int = 24) -> dict[str, Any]:
+def contracts(seed: int, kinds: int = 4, hours: int = 48) -> dict[str, Any]:
     """Two models by the hour on instances that cost something to start, beside contracts with a minimum a month."""
     rng = np.random.default_rng(seed)
     clock, models = np.arange(hours), ("m0", "m1")
@@ -125,17 +126,15 @@ FAMILIES: dict[str, Callable[[int], dict[str, Any]]] = {
 
 
 def equal_fleets(fleet: dict[str, Any], copies: int, seed: int = 0) -> Problem:
-    """The fleet so many times under names of its own; more than one are listed in a shuffled order."""
+    """The fleet so many times under names of its own, in a shuffled order."""
     stated: dict[str, Any] = {"workloads": [], "offers": [], "groups": []}
     for copy in range(copies):
         for section, listed in stated.items():
             listed.extend(_named(each, f"f{copy}-") for each in fleet.get(section, ()))
     rng = np.random.default_rng(seed)
-    if copies > 1:
-        stated = {key: [listed[i] for i in rng.permutation(len(listed))] for key, listed in stated.items()}
+    stated = {key: [listed[i] for i in rng.permutation(len(listed))] for key, listed in stated.items()}
     models = sorted({model for load in stated["workloads"] for model in load["models"]})
-    if copies > 1:
-        models = [models[i] for i in rng.permutation(len(models))]
+    models = [models[i] for i in rng.permutation(len(models))]
     horizon = fleet.get("horizon", {"periods": 1, "period_h": 1})
     head = {"schema": "router/1", "name": f"{copies} equal fleets", "horizon": horizon}
     return Problem.model_validate(head | {"models": {each: {} for each in models}} | stated)
@@ -153,12 +152,16 @@ def _named(record: dict[str, Any], prefix: str) -> dict[str, Any]:
     return own
 
 
-def taken(problem: Problem, options: SolveOptions) -> tuple[dict[str, float], float, str]:
+def taken(
+    problem: Problem, options: SolveOptions, search_alone: bool = False
+) -> tuple[dict[str, float], float, str]:
     """CPU seconds of each step, what the plan costs, and whose word its bound is."""
     encoded = encode_problem(problem)
     began = process_time()
     incumbent = before_proof(encoded, Search("highs", options.begun()))
     searched = process_time()
+    if search_alone:
+        return {"search": searched - began}, incumbent.decoded.objective_usd, ""
     with_proof(problem, encoded, incumbent)
     proved = process_time()
     plan = planned(problem, Search("highs", options))
@@ -178,22 +181,28 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--limit", type=float, default=120.0, help="seconds")
     parser.add_argument("--gap", type=float, default=1e-4)
+    parser.add_argument("--search", action="store_true", help="that alone")
     given = parser.parse_args()
     say, options = sys.stdout.write, SolveOptions(time_limit_s=given.limit, gap=given.gap)
-    heads = [f"{step}, one and {given.copies}, CPU s" for step in STEPS]
-    say(f"| family, seed | {' | '.join(heads)} | proof | USD / USD of one |\n|---|{'---:|' * 3}---|---:|\n")
+    steps = STEPS[:1] if given.search else STEPS
+    heads = [f"{step}, one and {given.copies}, CPU s" for step in steps]
+    say(
+        f"| family, seed | {' | '.join(heads)} | proof | USD / USD of one |\n|---|{'---:|' * len(steps)}---|---:|\n"
+    )
     taken(equal_fleets(trivial(0), 2), options)  # once, so that what is imported then counts for none
     for name in given.families:
         for seed in given.seeds:
-            fleet = FAMILIES[name](seed)
-            one, many = equal_fleets(fleet, 1), equal_fleets(fleet, given.copies, seed)
-            runs = [(taken(one, options), taken(many, options)) for _ in range(given.runs)]
+            fleet, runs = FAMILIES[name](seed), []
+            for order in range(given.runs):
+                one = equal_fleets(fleet, 1, order)
+                many = equal_fleets(fleet, given.copies, given.runs + order)
+                runs.append((taken(one, options, given.search), taken(many, options, given.search)))
             cells = []
-            for step in STEPS:
-                alone, all_ = (median(run[side][0][step] for run in runs) for side in (0, 1))
-                cells.append(f"{alone:.3f}, {all_:.3f}: {all_ / alone:.2f} ×")
-            (_, usd, kind), (_, all_usd, all_kind) = runs[-1]
-            say(f"| {name} {seed} | {' | '.join(cells)} | {kind}, {all_kind} | {all_usd / usd:.6f} |\n")
+            for step in steps:
+                alone, every = (median(run[side][0][step] for run in runs) for side in (0, 1))
+                cells.append(f"{alone:.3f}, {every:.3f}: {every / alone:.2f} ×")
+            (_, usd, kind), (_, every_usd, every_kind) = runs[-1]
+            say(f"| {name} {seed} | {' | '.join(cells)} | {kind}, {every_kind} | {every_usd / usd:.6f} |\n")
             sys.stdout.flush()
 
 
