@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,8 @@ from router.plan.document import Plan
 from router.planning import optimise
 from router.planning.own_rows import in_own_rows
 from router.planning.structure import in_parts
-from solvers import SolveOptions
+from router.planning.two_steps import Incumbent
+from solvers import SolveOptions, Stop
 
 INSTANCES = Path(__file__).parent / "instances"
 INF = float("inf")
@@ -186,6 +188,26 @@ workloads:
 offers:
   - {name: gpu, models: {m: {tokens_per_s: 1000, ttft_p99_ms: 100}}, instances: {usd_per_h: 3}}
 """
+
+
+@pytest.mark.parametrize("by_clock", [True, False])
+def test_a_search_that_time_ends_before_its_next_bound_says_so(
+    by_clock: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It said "exhausted", as if nothing were left to cut, where the next bound was not found in time."""
+    uncut = encode(normalise(router.load(INSTANCES / "bug-031-waiting-by-the-hour.yaml")))
+    find = optimise._ClosingIn._find
+
+    def late(self: optimise._ClosingIn, regions: Regions, *how: Any, **more: Any) -> Incumbent | None:
+        if regions.inner:
+            return find(self, regions, *how, **more)
+        if by_clock and self.options.deadline is not None:
+            self.options.deadline.ended.note(True)
+        return None
+
+    monkeypatch.setattr(optimise._ClosingIn, "_find", late)
+    best = optimise.optimise(uncut, "highs", SolveOptions(gap=1e-9))
+    assert best.stop is (Stop.TIME_LIMIT if by_clock else Stop.EXHAUSTED)
 
 
 def test_like_requests_evenly_spaced_wait_for_nothing() -> None:

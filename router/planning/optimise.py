@@ -132,7 +132,7 @@ class _ClosingIn:
         self.boots = not self.large and few_boot(outer.encoded)
         self.small_parts = self.large and small_parts(outer.encoded)
         self.cut_short = False
-        self.share_was_up = False  # of the time, before all parts were at their best
+        self.share_was_up = False  # of the time, before all parts were at their best, or a bound was found
         self.inner_s = 0.0  # what the inner side has taken
         self.decided: set[bytes] = set()  # what spans periods, as it was held
         self.inner_is_best = True  # no plan with less load than the outer side lets through was cheaper
@@ -157,6 +157,7 @@ class _ClosingIn:
             gap = self._gap()
             outer = self._find(Regions(self.cuts), rough=self.large)
             if outer is None:
+                self.share_was_up |= self.options.ended_by_clock
                 break
             self.outer, self.bound = outer, max(self.bound, outer.bound)
             broken = short_of_capacity(outer.encoded, outer.point)
