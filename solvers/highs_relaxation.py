@@ -97,7 +97,7 @@ class HighsRelaxation:
         away   from a whole number; the last solve ended with an optimum
         """
         h, value = self.highs, floats(self.highs.getSolution().col_value)
-        basic = np.array(h.getBasicVariables()[1], dtype=np.int64)
+        basic = self._basic()
         place = np.flatnonzero(basic >= 0)
         column = basic[place]
         part = value[column] - np.floor(value[column])
@@ -116,6 +116,14 @@ class HighsRelaxation:
             starts,
         )
         return sparse.csr_array(cells, shape=(len(rows), h.getNumRow()))
+
+    def _basic(self) -> Ints:
+        """(m,) the column that is basic in each row, below 0 where the row's own is; none where there is no basis."""
+        if self.highs.getNumNz() == 0:  # solved without one, and asked for it HiGHS reads where nothing is
+            return np.empty(0, dtype=np.int64)
+        status, basic = self.highs.getBasicVariables()
+        known = status != highspy.HighsStatus.kError
+        return np.array(basic if known else [], dtype=np.int64)
 
     def solve_with(self, lower: Floats, upper: Floats, matrix: Any, most: Floats) -> RelaxedAnswer:
         """As `solve`, with rows matrix · x ≤ most more for this once: multipliers are of the rows and of these."""

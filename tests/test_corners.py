@@ -119,3 +119,8 @@ def test_a_pool_that_waits_and_is_rented_in_parts_has_a_bound_of_its_own() -> No
     plan = router.solve(load(corners.drawn(1_000_142)))
     assert plan.proof is not None
     assert plan.proof.kind == "own"
+
+
+def test_a_proof_of_a_program_without_coefficients() -> None:
+    """Its relaxation is solved without a basis; HiGHS, asked for one, read where nothing is, and the process died."""
+    assert corners.campaign(1, 520_000_001_002_521).faults == []

@@ -64,6 +64,24 @@ def test_a_row_by_hand() -> None:
     assert relaxation.solve(program.col_lower, program.col_upper).point == approx([2 / 3])
 
 
+@pytest.mark.parametrize("rows", [0, 1, 3])
+def test_no_rows_of_a_program_without_coefficients(rows: int) -> None:
+    """min n, n ≥ 0.5, and rows of nothing: HiGHS solves it without a basis, and the process died when asked for one."""
+    program = LinearProgram(
+        cost=np.ones(1),
+        matrix=sparse.csr_array((rows, 1)),
+        row_lower=np.full(rows, -np.inf),
+        row_upper=np.full(rows, 12.0),
+        col_lower=np.array([0.5]),
+        col_upper=np.array([9.0]),
+        integer=np.array([True]),
+    )
+    relaxation = HighsRelaxation(program)
+    point = relaxation.solve(program.col_lower, program.col_upper).point
+    assert point is not None and point.tolist() == [0.5]
+    assert tableau_rows(program, relaxation, point, program.col_lower, program.col_upper) == []
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_rows_leave_no_whole_point_out_and_lift_the_relaxation(seed: int) -> None:
     """The farthest that a whole point comes to each row, by a search."""
