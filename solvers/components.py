@@ -105,6 +105,15 @@ def mostly_alike(program: LinearProgram, groups: list[Ints]) -> bool:
     return len(groups) > 1 and 2 * len({each.key for each in placed(program, groups)}) <= len(groups)
 
 
+def different_columns(program: LinearProgram) -> int:
+    """Columns of the parts that are to be searched: of like parts one counts."""
+    groups = parts(program)
+    if len(groups) <= 1:
+        return program.n_columns
+    size = {each.key: len(each.columns) for each in placed(program, groups)}
+    return sum(size.values())
+
+
 def solve_parts(
     program: LinearProgram, groups: list[Ints], solve: SolvePart, options: SolveOptions, *, alike: bool = True
 ) -> Solution:

@@ -12,7 +12,14 @@ from scipy import sparse
 
 from solvers import LinearProgram, Solution, SolveOptions, Stop, is_feasible, solve
 from solvers import components as taken_apart
-from solvers.components import labels, mostly_alike, parts, solve_linear_parts, solve_parts
+from solvers.components import (
+    different_columns,
+    labels,
+    mostly_alike,
+    parts,
+    solve_linear_parts,
+    solve_parts,
+)
 from solvers.highs_relaxation import HighsRelaxation
 from solvers.proof import prove
 from solvers.proof.safe import safe_bound
@@ -142,6 +149,13 @@ def test_half_of_the_parts_equal_an_earlier_one(equal: int, others: int, said: b
     """Of six, the second to fourth are the first again: three are left to solve."""
     program = shuffled(beside([fleet()] * equal + [fleet(5.0 + k) for k in range(others)]), 1)
     assert mostly_alike(program, parts(program)) is said
+
+
+@pytest.mark.parametrize(("equal", "others", "columns"), [(4, 3, 8), (4, 0, 2), (1, 0, 2)])
+def test_of_like_parts_one_is_counted(equal: int, others: int, columns: int) -> None:
+    """Two columns a fleet: one of the equal, and each of the others."""
+    program = shuffled(beside([fleet()] * equal + [fleet(5.0 + k) for k in range(others)]), 1)
+    assert different_columns(program) == columns
 
 
 def test_fleets_that_differ_are_problems_of_their_own() -> None:

@@ -1,8 +1,8 @@
 """A plan by every road there is: by hand first where the search is long, by other solvers where one fails.
 
     over time   where much work waits, a rounded relaxation that is made better window by window, and nothing else
-    by hand     beyond `LARGE` columns before the search, else where the search found none: the cheaper one counts, and
-                there is no search where it is within the gap asked for
+    by hand     beyond `LARGE` columns, of like parts those of one, before the search, else where the search found none:
+                the cheaper one counts, and there is no search where it is within the gap asked for
     elsewhere   where the solver fails, or its plan does not pass the check: without presolve, from another seed, by a
                 tree of our own, by another solver
 
@@ -28,6 +28,7 @@ from router.planning.optimise import optimise
 from router.planning.two_steps import Incumbent, finished
 from router.planning.waits.tighten import short_of_capacity
 from solvers import Solution, SolveOptions, SolverUnavailable, Stop, get
+from solvers.components import different_columns
 from solvers.proof import WorkLimits, prove
 
 LARGE = 10_000  # columns: below, a hand needs no more than moments after the search
@@ -47,7 +48,7 @@ def best_by_any_road(
     whole = encoded.program.is_mip and not options.relax
     running = encoded.instance.running
     settled = running is not None and running.goes_on  # next to nothing is left to choose
-    large = whole and encoded.program.n_columns > LARGE and not settled
+    large = whole and not settled and _is_large(encoded)
     if large and start is None and solver == "highs":
         over_time = planned_over_time(encoded, options, held)
         if over_time is not None:
@@ -88,6 +89,11 @@ def best_by_any_road(
     bound = min(best.bound, by_hand.objective_usd)
     proof = replace(by_hand, prices=best.prices, leaves=best.leaves)
     return replace(proof, bound=bound, stop=stop, rounds=best.rounds)
+
+
+def _is_large(encoded: Encoded) -> bool:
+    """Whether the parts of a program that are to be searched have so many columns together, like ones counted once."""
+    return encoded.program.n_columns > LARGE and different_columns(encoded.program) > LARGE
 
 
 def _by_hand(encoded: Encoded, solver: str, options: SolveOptions, held: Fixed) -> Incumbent | None:
