@@ -55,7 +55,7 @@ def solve_deciding(
     reached = tree.objective - bound <= options.gap * abs(tree.objective)
     stop = Stop.OPTIMAL if reached else Stop.EXHAUSTED if tree.given_up else Stop.TIME_LIMIT
     if isinf(tree.objective):
-        stop = Stop.INFEASIBLE if isinf(bound) else Stop.TIME_LIMIT
+        stop = Stop.INFEASIBLE if bound == inf else Stop.TIME_LIMIT  # −inf: nothing was looked at
     raw = f"{tree.nodes} cases, {stop.value}"
     stats = replace(Stats.of(program, raw=raw, solve_s=clock_s() - began), nodes=tree.solver_nodes)
     if tree.point is None:

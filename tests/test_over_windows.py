@@ -182,3 +182,30 @@ def test_two_windows_bound_every_plan_and_make_one() -> None:
         assert is_feasible(made.program, point, tolerance=1e-6), seed
         assert made.program.objective(point) == approx(found.objective), seed
     assert met >= 4
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_windows_are_as_wide_as_their_columns_may_be(seed: int) -> None:
+    """With room for all columns there are these; with a column less there are fewer, of narrower windows, or none."""
+    made = encoded_of(waiting(Random(seed)))
+    wide, pools = by_instance(made), pools_that_boot(made)
+    if wide is None:
+        return
+    most, on = 10**6, on_columns(made.program, pools)
+    while (windows := with_windows(wide, pools, on, most)) is not None:
+        columns = windows[0].n_columns - wide.n_columns
+        assert columns <= most and len(windows[2]) == columns
+        again = with_windows(wide, pools, on, columns)
+        assert again is not None and again[0].n_columns == windows[0].n_columns
+        most = columns - 1
+
+
+def test_a_boot_longer_than_the_horizon_takes_no_time_to_see_through() -> None:
+    """Windows as long as its boot would have all that 48 periods can hold: those that fit are found by halves."""
+    data = problem(48, [0.4, 1.2, 0.0, 0.7] * 12, start_h=60.0, min_up_h=2, max=4)
+    data["workloads"][0]["deferrable_h"] = 2
+    made = encoded_of(data)
+    pools = pools_that_boot(made)
+    wide = with_instances(made.program, pools)
+    windows = with_windows(wide, pools, on_columns(made.program, pools))
+    assert windows is not None and 0 < windows[0].n_columns - wide.n_columns <= 3_000

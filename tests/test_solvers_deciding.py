@@ -78,3 +78,10 @@ def test_a_tree_ends_with_a_case_that_does_not_end_after_one_that_did() -> None:
     assert shares == [0.5, 0.25]
     assert found.stop is Stop.EXHAUSTED
     assert found.bound <= least(program) + 1e-6
+
+
+def test_where_no_time_is_left_nothing_is_called_infeasible() -> None:
+    """Not even the relaxation was asked: there is no bound, and no word of what there is."""
+    late = SolveOptions(time_limit_s=1e-9).begun()
+    found = solve_deciding(drawn(1), np.arange(3), lambda part, own: solve(part, "highs", own), late)
+    assert found is None or (found.stop is Stop.TIME_LIMIT and found.point is None)

@@ -23,6 +23,7 @@ S are cells of one workload, or of all, whose work arrives in some periods on en
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice, pairwise
@@ -44,6 +45,9 @@ LEAST = 1e-7  # of the largest load: so much is carried wherever anything is
 
 type Had = tuple[int, ...]
 """Counts in the periods of a window."""
+
+type _Windowed = tuple[PoolInTime, Ints, int]
+"""A pool, columns for each of its instances, and the periods of a window."""
 
 
 class WindowRows:
@@ -82,17 +86,12 @@ def with_windows(
 
     None where no pool's work waits, or where that would be too many columns.
     """
-    some = [(pool, own, _width(pool)) for pool, own in zip(pools, on, strict=True) if _waits(pool)]
-    while some:
-        had = [_had(pool, width, most_columns) for pool, _, width in some]
-        if sum(len(each) for of in had for each in of) <= most_columns:
-            break
-        widest = max(width for *_, width in some)
-        some = [
-            (pool, own, min(width, widest - 1)) for pool, own, width in some if min(width, widest - 1) > 2
-        ]
+    some = _fitting(
+        [(pool, own, _width(pool)) for pool, own in zip(pools, on, strict=True) if _waits(pool)], most_columns
+    )
     if not some:
         return None
+    had = [_had(pool, width, most_columns) for pool, _, width in some]
     size, windows, period = program.n_columns, [], list[int]()
     for (pool, _, width), by_period in zip(some, had, strict=True):
         columns = []
@@ -112,6 +111,24 @@ def with_windows(
     return wide, WindowRows(ImpliedRows(matrix, np.zeros(len(carried)), made_of)), np.array(period)
 
 
+def _fitting(some: list[_Windowed], most: int) -> list[_Windowed]:
+    """With the widest windows that have no more than `most` columns; narrower ones have no more than wider ones."""
+
+    def within(cap: int) -> list[_Windowed]:
+        shorter = [(pool, own, min(width, cap)) for pool, own, width in some]
+        return some if shorter == some else [each for each in shorter if each[2] > 2]
+
+    def fits(cap: int) -> bool:
+        columns = 0
+        for pool, _, width in within(cap):
+            columns += sum(len(each) for each in _had(pool, width, most - columns))
+        return columns <= most
+
+    caps = range(2, max((width for *_, width in some), default=1) + 1)
+    best = bisect_right(caps, False, key=lambda cap: not fits(cap))
+    return within(caps[best - 1]) if best else []
+
+
 def _width(pool: PoolInTime) -> int:
     """Periods in which all that one cell may have is decided: those that it waits for, and those that boot in them."""
     return 1 + _waits(pool) + max((len(load.boots) for load in pool.loads), default=0)
@@ -125,8 +142,8 @@ def _waits(pool: PoolInTime) -> int:
 
 
 def _had(pool: PoolInTime, width: int, most: int) -> list[list[Had]]:
-    """By period, what the pool may have had in the window that ends there; more than `most` where there are more."""
-    found: list[list[Had]] = []
+    """By period, what the pool may have had in the window that ends there; begun only, where there are over `most`."""
+    found, total = list[list[Had]](), 0
     for t in range(pool.count.size):
         known = width - min(width, t + 1)
         some: list[Had] = [(pool.before,) * known]
@@ -135,13 +152,16 @@ def _had(pool: PoolInTime, width: int, most: int) -> list[list[Had]]:
             if len(some) > most:
                 break
         found.append(some)
+        total += len(some)
+        if total > most:
+            break
     return found
 
 
 def _stays(pool: PoolInTime, p: Had) -> bool:
     """Whether what started within the minimum up time is still there in the last period of some."""
-    rises = [max(now - last, 0) for last, now in pairwise(p)]
-    return p[-1] >= sum(rises[max(len(rises) - max(pool.min_up, 1), 0) :])
+    late = p[-max(pool.min_up, 1) - 1 :]
+    return p[-1] >= sum(max(now - last, 0) for last, now in pairwise(late))
 
 
 def _in_time(windows: _Windows, on: Ints) -> Iterator[tuple[Terms, float]]:

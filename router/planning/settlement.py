@@ -69,6 +69,7 @@ def settle(encoded: Encoded, raw: Floats) -> Settled:
         _counts(view, cols, point, whole=program.is_mip)
         settle_refused(view, cols, point)
         churn.recompute(view, cols, point)
+    _fees(encoded, point)
     bought = encoded.first.bought[encoded.first.bought >= 0]
     dust = DUST * np.minimum(program.col_upper[bought], 1.0)  # what is small may be all that is needed
     point[bought] = np.where(point[bought] < dust, 0.0, point[bought])
@@ -165,6 +166,16 @@ def _least_needed(view: View, cols: Columns, point: Floats) -> Floats:
     usable = np.maximum(view.usable[fleets.pool_fleet[pool], flows.period[at]], 1e-12)
     np.add.at(needed, (pool, flows.period[at]), load / part / usable)
     return np.where(needed < DUST, needed, 0.0)
+
+
+def _fees(encoded: Encoded, point: Floats) -> None:
+    """No fee of an offer that carries nothing, as of counts rounded up; but where one is asked for (`signing`)."""
+    inst, active = encoded.instance, encoded.first.active
+    used = np.zeros(len(active), dtype=np.bool_) if inst.must_sign is None else inst.must_sign.copy()
+    for view, cols in zip(encoded.views, encoded.columns, strict=True):
+        used[view.routes.offer[view.flows.route[point[cols.flow] > 0]]] = True
+    idle = active[(active >= 0) & ~used]
+    point[idle] = encoded.program.col_lower[idle]
 
 
 def _committed(encoded: Encoded, point: Floats) -> None:

@@ -60,7 +60,10 @@ def solve_booting(
         return _encoded_alone(summed, encoded)
     share = options if _seen_from_outside(encoded) else options.within(UNTIL_STATES)
     first = _by_periods(encoded, wide, solver, share, run) or search(replace(encoded, program=wide), share)
-    return _later(encoded, _encoded_alone(first, encoded), solver, options, run)
+    found = _encoded_alone(first, encoded)
+    if summed is not None and summed.point is not None and found.stop is not Stop.OPTIMAL:
+        found = better(found, _encoded_alone(summed, encoded), options.gap)
+    return _later(encoded, found, solver, options, run)
 
 
 def _seen_from_outside(encoded: Encoded) -> bool:
